@@ -1,0 +1,168 @@
+"""Groups, lessons and latencies: what many comparisons come to."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.compare.answers import NOW, compare, new_hex
+from traffic_mirror.compare import Baselines, Difference, Groups, Latencies, Verdict
+from traffic_mirror.compare.latency import Histogram
+
+
+def differ(place: str, first: object = 1, second: object = 2) -> Verdict:
+    return Verdict(verdict="differ", differences=(Difference(place, "value", first, second),))
+
+
+MATCH = Verdict(verdict="match")
+
+
+def test_differences_are_grouped_by_route_and_place() -> None:
+    groups = Groups()
+    for i in range(1203):
+        groups.add("read", "GET /users/{id}", differ(f"body:$.items[{i}].price"), f"f{i}", NOW + i)
+    for i in range(7):
+        groups.add("read", "GET /users/{id}", MATCH, f"m{i}", NOW)
+    groups.add("read", "GET /users/{id}", Verdict(verdict="incomparable", reason="budget"), "x", NOW)
+    assert groups.listing() == [
+        {
+            "rule": "read",
+            "route": "GET /users/{id}",
+            "place": "body:$.items[*].price",
+            "kind": "value",
+            "count": 1203,
+            "of": 1210,
+            "first": "2026-11-23T10:00:00.370Z",
+            "last": "2026-11-23T10:20:02.370Z",
+            "examples": ["f0", "f1"],
+        }
+    ]
+    assert groups.lines() == [
+        "GET /users/{id} → body:$.items[*].price value (1,203 of 1,210, from 10:00, for example flow f0, f1)"
+    ]
+
+
+def test_groups_are_bounded_and_survive_a_restart() -> None:
+    groups = Groups(limit=10)
+    for i in range(50):
+        groups.add("r", "GET /", differ(f"header:X-{i}"), "f", NOW + i)
+        groups.add("r", "GET /", differ("body:$.often"), "f", NOW + i)
+    assert (len(groups.listing()), groups.evicted) == (10, 41)
+    assert groups.listing()[0]["place"] == "body:$.often"
+    again = Groups.load(msgspec.msgpack.decode(msgspec.msgpack.encode(groups.dump())))
+    assert again.listing() == groups.listing()
+    assert Groups.load({"groups": 3}).listing() == []
+
+
+def test_a_baseline_teaches_where_the_primary_differs_from_itself() -> None:
+    baselines = Baselines()
+    primary, again, copy = ({"luck": n, "price": p} for n, p in ((1, 10), (2, 10), (3, 11)))
+    baselines.learn("r", "GET /", compare(primary, again))
+    lesson = baselines.lesson("r", "GET /")
+    verdict = compare(primary, copy, learned=lesson)
+    assert [d.place for d in verdict.differences] == ["body:$.price"]
+    assert [(s.place, s.why) for s in verdict.set_aside] == [("body:$.luck", "baseline")]
+    assert compare(primary, {"luck": "none", "price": 10}, learned=lesson).verdict == "differ"
+
+
+def test_a_place_that_copies_differ_at_far_more_often_is_noise_no_more() -> None:
+    baselines = Baselines()
+    for i in range(100):
+        baselines.learn("r", "GET /", compare({"a": 1}, {"a": 1 + (i == 50)}))
+    hidden = 0
+    for _ in range(30):
+        verdict = compare({"a": 1}, {"a": 2}, learned=baselines.lesson("r", "GET /"))
+        baselines.observe("r", "GET /", verdict)
+        hidden += verdict.verdict == "match"
+    assert 0 < hidden < 15
+
+
+def test_ever_new_values_are_reported_as_candidates_and_not_hidden() -> None:
+    baselines = Baselines()
+    for i in range(20):
+        verdict = compare(
+            {"code": new_hex(6), "price": 10, "n": i}, {"code": new_hex(6), "price": 12, "n": i}
+        )
+        assert "body:$.code" in [d.place for d in verdict.differences]
+        baselines.observe("r", "GET /", verdict)
+    assert [(c.place, c.count, c.of) for c in baselines.candidates()] == [("body:$.code", 20, 20)]
+
+
+def test_lessons_survive_a_restart() -> None:
+    baselines = Baselines()
+    baselines.learn("r", "GET /", differ("body:$.a"))
+    again = Baselines.load(msgspec.msgpack.decode(msgspec.msgpack.encode(baselines.dump())))
+    assert again.lesson("r", "GET /").covers("body:$.a", "value")
+    assert not again.lesson("r", "GET /").covers("body:$.a", "type")
+    assert Baselines.load("nonsense").dump() == []
+
+
+def test_quantiles_are_right_to_a_few_percent_and_told_only_with_enough_samples() -> None:
+    histogram = Histogram()
+    for i in range(1, 1001):
+        histogram.add(i / 1000)
+    assert histogram.quantile(0.5) == pytest.approx(0.5, rel=0.05)
+    assert histogram.quantile(0.99) == pytest.approx(0.99, rel=0.05)
+    few = Histogram()
+    for _ in range(99):
+        few.add(0.1)
+    assert (few.quantile(0.5) is None, few.quantile(0.9)) == (False, None)
+
+
+SPEEDS = {"slower": 2.0, "faster": 0.5, "alike": 1.0}
+
+
+@pytest.mark.parametrize(("verdict", "factor"), SPEEDS.items(), ids=SPEEDS.keys())
+def test_a_sentence_says_which_is_slower(verdict: str, factor: float) -> None:
+    chance = random.Random(1)
+    latencies = Latencies()
+    for _ in range(500):
+        latencies.add(
+            "read", "shadow", chance.lognormvariate(-4, 0.5), factor * chance.lognormvariate(-4, 0.5)
+        )
+    [row] = latencies.listing()
+    assert row["verdict"] == verdict
+    assert str(row["sentence"]).startswith(
+        "shadow is " + ("as fast as" if verdict == "alike" else f"{verdict} than")
+    )
+    assert "of 500 pairs" in str(row["sentence"])
+    assert row["copy"]["p99"] is None  # type: ignore[index]
+
+
+@given(st.lists(st.floats(0, 10_000), min_size=1), st.floats(0, 0.999))
+def test_quantiles_and_spread_hold_for_any_durations(values: list[float], share: float) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    exact = min(max(sorted(values)[max(0, math.ceil(share * len(values)) - 1)], 1e-5), 3000)
+    assert histogram.quantile(share, 0) == pytest.approx(exact, rel=0.06)
+    bounds = (0.001, 0.1, 10.0)
+    counts = histogram.spread(bounds)
+    assert sum(counts) == histogram.count == len(values)
+    clear = [value for value in values if all(abs(value / bound - 1) > 0.06 for bound in bounds)]
+    if len(clear) == len(values):
+        assert counts[0] == sum(value < bounds[0] for value in values)
+
+
+def test_few_pairs_give_no_verdict() -> None:
+    latencies = Latencies()
+    for _ in range(19):
+        latencies.add("read", "shadow", 0.01, 1.0)
+    assert latencies.listing()[0]["verdict"] == "unknown"
+
+
+def test_latencies_merge_and_survive_a_restart() -> None:
+    one, two = Latencies(), Latencies()
+    for side in (one, two):
+        for _ in range(20):
+            side.add("read", "shadow", 0.01, 0.02)
+    one.merge(two)
+    again = Latencies.load(msgspec.msgpack.decode(msgspec.msgpack.encode(one.dump()), strict=False))
+    assert again.listing() == one.listing()
+    assert again.listing()[0]["count"] == 40
+    assert Latencies.load(3).listing() == []

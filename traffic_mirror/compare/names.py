@@ -1,0 +1,216 @@
+"""What the name of a place says about its value: content, a thing of the moment, or a measurement.
+
+Names only ever narrow what shapes allow, with two exceptions: short tokens and measurements, which no shape
+can tell from business values, are noise only where their name says so.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d+")
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CONTENT = _set(
+    """
+    sha md sha1 sha224 sha256 sha384 sha512 md5 crc crc32 crc64 checksum digest hash integrity fingerprint
+    commit revision blob sri etag thumbprint
+    """
+)
+"""Names of values that are made from content: another value means other content."""
+
+FRESH = _set(
+    """
+    request requestid req trace traceid tracing traceparent span spanid parentspan correlation
+    correlationid session sessionid sess sid nonce csrf csrftoken xsrf antiforgery token bearer jwt
+    state challenge verifier cursor signature sig ticket idempotency message messageid msg event eventid
+    invocation execution run activity log instance process conversation query response call connection
+    deployment pod node server host worker container replica boundary viewstate eventvalidation jti
+    generated random unique temp tmp ephemeral captcha crumb visit visitor pageview impression render rendered
+    requesttoken cache requestverificationtoken incident error fault debug reference continuation scroll
+    upload operation phpsessid jsessionid authenticity otp salt iv anonymous anon guest
+    """
+)
+"""Names of values that are made anew for each answer, or that belong to the machine that gave it."""
+
+_EXCHANGES = _set(
+    """
+    request requestid req trace traceid span spanid parentspan parentspanid correlation correlationid nonce
+    csrf csrftoken xsrf xsrftoken antiforgery session sessionid jti invocation traceparent crumb xid
+    """
+)
+_FRESH_PAIRS = (("build", "id"), ("form", "key"), ("digest", "value"))
+_FRESH_ENDS = ("nonce", "token", "csrf", "xsrf", "requestid", "traceid", "sessionid")
+"""Ends of words written together: `wpnonce`, `csrfmiddlewaretoken`."""
+
+STORED = _set(
+    "address addr wallet key cert certificate license licence serial vin iban isbn tracking account sku "
+    "password passphrase pwd psk secret"
+)
+"""Names of values that are kept for long, so that a request which only reads gets them as they were."""
+
+IDS = _set(
+    """
+    id ids uuid guid uid oid identifier
+    """
+)
+"""Last words of names of ids."""
+
+PLAIN = _set(
+    """
+    data result results response meta metadata item items attributes payload object body content d value
+    values entry node edges nodes list element record row root output envelope
+    """
+)
+"""Names of containers that say nothing of what is in them."""
+
+ENDS = _set(
+    """
+    expires expiry expire exp valid until deadline ttl
+    """
+)
+BEGINS = _set(
+    """
+    since from start begin begins after nbf before window earliest lower
+    """
+)
+"""Names of the begin of a window of time that ends now."""
+
+_PARTIES = _set(
+    """
+    user account tenant org organization organisation customer client company owner member team project
+    workspace app application shop store merchant vendor partner subscription device group resource entity
+    object document file item product order flowschema prioritylevel app
+    """
+)
+_MACHINES = _set("pod host hostname server node instance container replica worker backend machine")
+_MEASURED = _set(
+    """
+    query execution exec processing process response request render rendering server db database cpu
+    wall search compute generation handler backend upstream parse resolve serialization sql took tracing
+    timing timings
+    """
+)
+_OWN = _set(
+    "query execution exec render rendering db database cpu wall generation sql tracing timing timings parse "
+    "backend server"
+)
+_SETTINGS = _set(
+    "target limit max maximum min minimum budget threshold timeout sla goal interval delay expected allowed"
+)
+_FRACTIONS = _set("ms millis milliseconds us micros microseconds ns nanos nanoseconds")
+LENGTHS = _set(
+    """
+    time duration latency ms millis milliseconds us micros ns nanos seconds secs s
+    """
+)
+_COUNTDOWNS = (
+    ("age", "seconds"),
+    ("age", "ms"),
+    ("expires", "in"),
+    ("ttl",),
+    ("reset", "in"),
+    ("resets", "in"),
+    ("retry", "after"),
+)
+
+
+@lru_cache(maxsize=8192)
+def words(name: str) -> tuple[str, ...]:
+    """The lower-case words of a name in camelCase, snake_case, kebab-case or prose."""
+    return tuple(piece.lower() for piece in _PIECES.findall(name[-80:]))
+
+
+def is_content(name: tuple[str, ...]) -> bool:
+    """Whether a value of this name is made from content."""
+    return not CONTENT.isdisjoint(name) and name[-2:] not in _FRESH_PAIRS
+
+
+def is_fresh(name: tuple[str, ...]) -> bool:
+    """Whether a value of this name is made anew for each answer."""
+    return (
+        not FRESH.isdisjoint(name)
+        or name[-2:] in _FRESH_PAIRS
+        or any(word.endswith(_FRESH_ENDS) for word in name)
+    )
+
+
+def is_exchange(name: tuple[str, ...]) -> bool:
+    """Whether the name is of the id of one exchange: `request_id`, `trace`, `csrfToken`."""
+    if not name:
+        return False
+    if name[-1] in _EXCHANGES:
+        return True
+    if len(name) == 1 or name[-1] not in IDS | {"token", "reference", "ref"}:
+        return False
+    return name[-2] in _EXCHANGES or name[-2] in ("error", "incident")
+
+
+def names_a_thing(name: tuple[str, ...]) -> bool:
+    """Whether the name is that of another thing's id: `customer_id`, `ownerUuid`."""
+    return len(name) > 1 and name[-1] in IDS
+
+
+def is_party(name: tuple[str, ...]) -> bool:
+    """Whether the name is that of someone whom an exchange is about."""
+    return not _PARTIES.isdisjoint(name)
+
+
+def is_measurement(name: tuple[str, ...]) -> bool:
+    """Whether the name says how long this answer took: `took`, `elapsed_ms`, `queryTime`; not `duration`."""
+    if not name or not _SETTINGS.isdisjoint(name):
+        return False
+    if name[0] in ("took", "elapsed", "latency") or (
+        name[-1] in ("took", "elapsed", "latency") or name[:2] == ("time", "taken")
+    ):
+        return True
+    lengths = [word for word in name if word in LENGTHS]
+    return bool(lengths) and (
+        any(word in _MEASURED for word in name) or (name[0] in ("duration", "total") and len(lengths) > 1)
+    )
+
+
+def holds_measurements(name: tuple[str, ...]) -> bool:
+    """Whether what has this name holds measurements of this answer: `tracing`, `timings`."""
+    return not {"tracing", "timing", "timings"}.isdisjoint(name)
+
+
+def is_own_measurement(name: tuple[str, ...]) -> bool:
+    """Whether a measurement's name leaves no doubt that it is of this answer, however long that took."""
+    if "took" in name or "latency" in name or name[:2] == ("time", "taken"):
+        return True
+    if not _FRACTIONS.isdisjoint(name):
+        return "elapsed" in name or not _MEASURED.isdisjoint(name)
+    return not _OWN.isdisjoint(name)
+
+
+def is_machine(name: tuple[str, ...]) -> bool:
+    """Whether the name is that of the machine which answered: `hostname`, `pod`, `server_id`."""
+    return not _MACHINES.isdisjoint(name)
+
+
+def is_uptime(name: tuple[str, ...]) -> bool:
+    """Whether the name says how long a machine has been up."""
+    return "uptime" in name and {"percent", "percentage", "pct", "ratio", "sla"}.isdisjoint(name)
+
+
+def is_countdown(name: tuple[str, ...]) -> bool:
+    """Whether the name says how long something still lasts: `expires_in`, `ttl`."""
+    return any(name[: len(words_)] == words_ or name[-len(words_) :] == words_ for words_ in _COUNTDOWNS) or (
+        "remaining" in name and not LENGTHS.isdisjoint(name)
+    )
+
+
+def unit(name: tuple[str, ...]) -> float:
+    """How many of a measurement's unit make a second, as its name says; milliseconds where it does not."""
+    last = set(name)
+    if last & {"s", "sec", "secs", "seconds"}:
+        return 1.0
+    if last & {"us", "micros", "microseconds"}:
+        return 1e6
+    return 1e9 if last & {"ns", "nanos", "nanoseconds", "tracing"} else 1e3
