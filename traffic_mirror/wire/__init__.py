@@ -1,0 +1,1 @@
+"""The frames between edge and worker, and their reader and writer."""

@@ -1,0 +1,100 @@
+"""Reads and writes frames: their bytes on a pipe, and nothing of what they mean.
+
+A frame is `u32 head length, u32 body length` (big endian), the head (MessagePack), the body (raw). The
+body is beside the head so that neither side copies it through an encoder.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+
+from traffic_mirror.wire.frames import ToEdge, ToWorker
+
+MAX_HEAD = 128 * 1024 * 1024
+MAX_BODY = 1024 * 1024 * 1024
+
+_PREFIX = struct.Struct(">II")
+_encoder = msgspec.msgpack.Encoder()
+
+
+class WireError(ValueError):
+    """The other end sent something that is no frame; the pipe can't be read any further."""
+
+
+def encode(frame: ToWorker | ToEdge, body: bytes = b"") -> bytes:
+    """The bytes that announce and hold `frame`; `body` itself is to be written right after them.
+
+    Raises WireError when either part is over its bound.
+    """
+    head = _encoder.encode(frame)
+    _check(len(head), len(body), MAX_HEAD, MAX_BODY)
+    return _PREFIX.pack(len(head), len(body)) + head
+
+
+class Decoder[T]:
+    """Turns the bytes of a pipe, cut anywhere, back into frames of the union `kind`.
+
+    A large frame is gathered in pieces and put together once, so that its cost stays linear.
+    """
+
+    def __init__(self, kind: Any, *, max_head: int = MAX_HEAD, max_body: int = MAX_BODY) -> None:
+        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._max_head = max_head
+        self._max_body = max_body
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = _PREFIX.size
+
+    @property
+    def pending(self) -> int:
+        """Bytes held of a frame that is not whole yet; 0 between frames."""
+        return self._have
+
+    def feed(self, data: bytes) -> list[tuple[T, bytes]]:
+        """The frames, each with its body, that `data` completes.
+
+        Raises WireError on a length over its bound or a head that is no frame of this kind.
+        """
+        self._parts.append(data)
+        self._have += len(data)
+        if self._have < self._need:
+            return []
+        whole = data if len(self._parts) == 1 else b"".join(self._parts)
+        frames, end, self._need = self._split(whole)
+        rest = whole[end:]
+        self._parts = [rest] if rest else []
+        self._have = len(rest)
+        return frames
+
+    def _split(self, data: bytes) -> tuple[list[tuple[T, bytes]], int, int]:
+        """The whole frames in `data`, where they end, and how many bytes the next one needs."""
+        frames: list[tuple[T, bytes]] = []
+        view = memoryview(data)
+        at, size = 0, len(data)
+        while size - at >= _PREFIX.size:
+            head, body = _PREFIX.unpack_from(data, at)
+            _check(head, body, self._max_head, self._max_body)
+            middle = at + _PREFIX.size + head
+            end = middle + body
+            if end > size:
+                return frames, at, end - at
+            frames.append((self._read(view[at + _PREFIX.size : middle]), data[middle:end]))
+            at = end
+        return frames, at, _PREFIX.size
+
+    def _read(self, head: memoryview) -> T:
+        try:
+            frame: T = self._decode(head)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise WireError(f"found a head that is no frame, expected one: {error}") from error
+        return frame
+
+
+def _check(head: int, body: int, max_head: int, max_body: int) -> None:
+    if not 0 < head <= max_head:
+        raise WireError(f"found a head of {head} bytes, expected 1 to {max_head}")
+    if body > max_body:
+        raise WireError(f"found a body of {body} bytes, expected at most {max_body}")
