@@ -1,0 +1,1 @@
+"""The process that sends copies, compares answers and reports; it imports nothing of mitmproxy."""

@@ -1,0 +1,62 @@
+"""What libcurl's errors mean in our words: the reason of a failed copy. A table, and nothing else."""
+
+from __future__ import annotations
+
+import pycurl
+
+_BY_CODE = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "dns",
+    pycurl.E_COULDNT_CONNECT: "connect",
+    pycurl.E_INTERFACE_FAILED: "connect",
+    96: "connect",  # CURLE_QUIC_CONNECT_ERROR
+    97: "proxy",  # CURLE_PROXY
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
+    pycurl.E_SSL_CERTPROBLEM: "tls",
+    pycurl.E_SSL_CIPHER: "tls",
+    pycurl.E_SSL_CACERT_BADFILE: "tls",
+    pycurl.E_SSL_CRL_BADFILE: "tls",
+    pycurl.E_SSL_ISSUER_ERROR: "tls",
+    pycurl.E_SSL_INVALIDCERTSTATUS: "tls",
+    pycurl.E_SSL_SHUTDOWN_FAILED: "tls",
+    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH: "tls",
+    pycurl.E_USE_SSL_FAILED: "tls",
+    pycurl.E_SSL_ENGINE_NOTFOUND: "tls",
+    pycurl.E_SSL_ENGINE_SETFAILED: "tls",
+    101: "tls",  # CURLE_ECH_REQUIRED
+    pycurl.E_GOT_NOTHING: "reset",
+    pycurl.E_RECV_ERROR: "reset",
+    pycurl.E_SEND_ERROR: "reset",
+    pycurl.E_PARTIAL_FILE: "reset",
+    pycurl.E_SEND_FAIL_REWIND: "reset",
+    pycurl.E_HTTP_RETURNED_ERROR: "websocket_refused",  # an upgrade's only: no status is an error else
+    pycurl.E_UNSUPPORTED_PROTOCOL: "protocol",  # an answer that is not HTTP counts as HTTP/0.9
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "protocol",  # CURLE_WEIRD_SERVER_REPLY today
+    pycurl.E_HTTP2: "protocol",
+    92: "protocol",  # CURLE_HTTP2_STREAM
+    95: "protocol",  # CURLE_HTTP3
+    pycurl.E_BAD_CONTENT_ENCODING: "protocol",
+    100: "protocol",  # CURLE_TOO_LARGE: a header line
+}
+
+# libcurl calls these receive errors too, but the connection was fine and the answer was not.
+_BY_MESSAGE = (
+    ("chunk", "protocol"),
+    ("hexadecimal", "protocol"),
+    ("Too large response headers", "protocol"),
+    ("Invalid status line", "protocol"),
+    ("SSL", "tls"),
+)
+
+
+def reason_of(code: int, message: str) -> str:
+    """The `failed` reason of a transfer that ended with libcurl's `code`: `other` when it is in no table."""
+    if message.startswith("CONNECT tunnel failed"):
+        return "proxy"
+    if code == pycurl.E_RECV_ERROR:
+        for part, reason in _BY_MESSAGE:
+            if part in message:
+                return reason
+    return _BY_CODE.get(code, "other")

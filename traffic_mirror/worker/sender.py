@@ -1,0 +1,305 @@
+"""One destination's connections: sends copies with libcurl and hands back what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+import pycurl
+
+from traffic_mirror.copies import Copy
+from traffic_mirror.copies.request import Fields
+from traffic_mirror.spec.model import Destination
+from traffic_mirror.worker.curl_options import absolute_target, destination_options, socket_options
+from traffic_mirror.worker.upload import Feed
+
+if TYPE_CHECKING:
+    from traffic_mirror.worker.websocket import Conversation
+
+_SHARE_OF_FILES = 8
+_MOST_KEPT = 1024
+_LONGEST_LOOKUP = 60.0  # seconds that the system may look for a name, whatever a copy's timeout
+
+Kind = Literal["bare", "head", "body", "upload", "socket"]
+
+# An empty value keeps libcurl from adding a header of its own; one that the client sent stays.
+_NOTHING_ADDED = (b"Accept:",)
+_NOTHING_ADDED_TO_A_BODY = (b"Accept:", b"Content-Type:", b"Expect:")
+_VERSIONS = {1: "HTTP/1.0", 2: "HTTP/1.1", 3: "HTTP/2.0", 30: "HTTP/3"}
+_BLANK = (b"\r\n", b"\n")
+# A WebSocket's messages go uncompressed. A body that follows in chunks has no length.
+_LEFT_OUT: dict[Kind, tuple[bytes, ...]] = {
+    "socket": (b"sec-websocket-extensions", b"content-length"),
+    "upload": (b"content-length",),
+}
+
+
+class Sent:
+    """What came of a transfer: libcurl's `code` (0 is a whole answer) and message, and the answer's parts.
+
+    `status` is 0 where none arrived, `version` as in `HTTP/1.1`. `body` is empty where it was not asked for,
+    None where it is over its bound, which `too_large` tells. `seconds` is from the first attempt to connect
+    to the last byte, of a WebSocket to its answer's head.
+    """
+
+    __slots__ = ("body", "code", "lines", "message", "seconds", "status", "too_large", "version")
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        self.message = message
+        self.status = 0
+        self.seconds = 0.0
+        self.version = ""
+        self.lines: list[bytes] = []
+        self.body: bytes | None = None
+        self.too_large = False
+
+    def fields(self) -> Fields:
+        """The final response's header fields, its trailers after them."""
+        return parse_head(self.lines)
+
+
+Done = Callable[[Sent], None]
+
+
+class Transfer:
+    """A libcurl handle, made for one kind of request to one destination and used again and again."""
+
+    __slots__ = ("_chunks", "_lines", "_room", "curl", "done", "kind")
+
+    def __init__(self, kind: Kind, curl: pycurl.Curl) -> None:
+        self.kind = kind
+        self.curl = curl
+        self.done: Done | None = None
+        self._lines: list[bytes] = []
+        self._chunks: list[bytes] = []
+        self._room = 0
+        curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+
+    def begin(self, keep: int, done: Done) -> None:
+        """Makes ready for the next answer, of whose body up to `keep` bytes are wanted."""
+        self.done = done
+        self._room = keep
+        # `len` takes the bytes and says that all were taken, without a Python call a chunk.
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._write if keep else len)
+
+    def converse(self, conversation: Conversation) -> None:
+        """Lets `conversation` see the answer's head and all that follows it."""
+
+        def head(line: bytes) -> None:
+            self._lines.append(line)
+            conversation.head(line)
+
+        self.curl.setopt(pycurl.HEADERFUNCTION, head)
+        self.curl.setopt(pycurl.WRITEFUNCTION, conversation.hear)
+
+    def take(self, code: int, message: str) -> Sent:
+        """The answer, once libcurl is through with it; the handle forgets it."""
+        sent = Sent(code, message)
+        sent.status = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        whole = pycurl.STARTTRANSFER_TIME if self.kind == "socket" else pycurl.TOTAL_TIME
+        sent.seconds = self.curl.getinfo(whole)
+        sent.version = _VERSIONS.get(self.curl.getinfo(pycurl.INFO_HTTP_VERSION), "")
+        sent.lines = self._lines.copy()
+        if code == 0 and not _is_whole(sent.lines):
+            sent.code, sent.message = pycurl.E_PARTIAL_FILE, "the connection closed within the answer's head"
+        sent.too_large = self._room < 0 or code == pycurl.E_FILESIZE_EXCEEDED
+        if not sent.too_large:
+            sent.body = b"".join(self._chunks)
+        self._lines.clear()
+        self._chunks.clear()
+        return sent
+
+    def _write(self, data: bytes) -> None:
+        self._room -= len(data)
+        if self._room >= 0:
+            self._chunks.append(data)
+        else:
+            self._chunks.clear()
+
+
+class Sender:
+    """Sends copies to one destination over connections that are used again.
+
+    `start` never raises for what a copy holds: a request that libcurl refuses ends as any other.
+    """
+
+    def __init__(self, destination: Destination, parent_proxy: str = "") -> None:
+        self._options = destination_options(destination, parent_proxy)
+        self._before_target = absolute_target(destination, parent_proxy)
+        self._timeout = destination.timeout
+        self._multi = pycurl.AsyncCurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, min(destination.max_in_flight, _most_kept()))
+        self._looking_until = 0.0
+        self._idle: dict[Kind, list[Transfer]] = {kind: [] for kind in get_args(Kind)}
+
+    def start(
+        self,
+        copy: Copy,
+        seconds: float,
+        keep: int,
+        done: Done,
+        feed: Feed | None = None,
+        conversation: Conversation | None = None,
+    ) -> Transfer:
+        """Begins to send `copy`; `done` is called once, later, unless the transfer is cancelled.
+
+        `seconds` bound it all; for an upload and a WebSocket only the connecting, since the client sets its
+        pace.
+        """
+        kind = _kind(copy, feed) if conversation is None else "socket"
+        transfer = self._transfer(kind)
+        transfer.begin(keep, done)
+        try:
+            left_out = _LEFT_OUT.get(kind, ()) if feed is None or feed.chunked else ()
+            self._prepare(transfer.curl, kind, copy, seconds, left_out)
+            if feed is not None:
+                feed.attach(transfer.curl)
+            if conversation is not None:
+                transfer.converse(conversation)
+            future = self._multi.add_handle(transfer.curl)
+        except (pycurl.error, TypeError, ValueError) as error:
+            sent = Sent(pycurl.E_UNSUPPORTED_PROTOCOL, f"the request can't be sent: {error}")
+            asyncio.get_running_loop().call_soon(self._refuse, transfer, sent)
+            return transfer
+        future.add_done_callback(lambda ended: self._ended(transfer, ended))
+        return transfer
+
+    def cancel(self, transfer: Transfer) -> Sent:
+        """Ends a transfer that is under way, its connection with it; what had arrived comes back."""
+        self._note_lookup(transfer)
+        sent = transfer.take(pycurl.E_ABORTED_BY_CALLBACK, "given up")
+        transfer.done = None
+        with contextlib.suppress(RuntimeError):  # it has ended this very moment, or never began
+            self._multi.remove_handle(transfer.curl)
+        transfer.curl.close()
+        return sent
+
+    @property
+    def closable(self) -> bool:
+        """Whether closing takes no time: libcurl would wait for the names that it still looks up."""
+        return asyncio.get_running_loop().time() >= self._looking_until
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._multi.aclose()
+
+    def _transfer(self, kind: Kind) -> Transfer:
+        idle = self._idle[kind]
+        return idle.pop() if idle else Transfer(kind, self._new_curl(kind))
+
+    def _new_curl(self, kind: Kind) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        for option, value in (*self._options, *(socket_options(self._options) if kind == "socket" else ())):
+            curl.setopt(option, value)
+        if kind == "head":
+            curl.setopt(pycurl.NOBODY, 1)
+        elif kind == "upload":
+            curl.setopt(pycurl.UPLOAD, 1)
+        return curl
+
+    def _prepare(
+        self, curl: pycurl.Curl, kind: Kind, copy: Copy, seconds: float, left_out: Sequence[bytes]
+    ) -> None:
+        added = _NOTHING_ADDED if kind in ("bare", "head") else _NOTHING_ADDED_TO_A_BODY
+        headers = copy.headers
+        if kind == "head" and copy.body:  # libcurl sends none with HEAD, and nothing may announce it then
+            headers = tuple(field for field in headers if field[0].lower() != b"content-length")
+        lines = [
+            b"%b: %b" % field if field[1] and not field[1].isspace() else field[0] + b";"
+            for field in headers
+            if not left_out or field[0].lower() not in left_out
+        ]
+        before = b"" if kind == "socket" else self._before_target
+        curl.setopt(pycurl.REQUEST_TARGET, before + copy.target)
+        curl.setopt(pycurl.HTTPHEADER, [b"Host: " + copy.host, *lines, *added])
+        if kind == "body":
+            curl.setopt(pycurl.POSTFIELDS, copy.body)
+        if kind != "head":
+            curl.setopt(pycurl.CUSTOMREQUEST, copy.method)
+        milliseconds = max(1, int(seconds * 1000))
+        paced = kind in ("upload", "socket")
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS if paced else pycurl.TIMEOUT_MS, milliseconds)
+
+    def _note_lookup(self, transfer: Transfer) -> None:
+        """The copy has given up on a name; the system has not."""
+        if not transfer.curl.getinfo(pycurl.NAMELOOKUP_TIME):
+            self._looking_until = asyncio.get_running_loop().time() + _LONGEST_LOOKUP
+
+    def _refuse(self, transfer: Transfer, sent: Sent) -> None:
+        done, transfer.done = transfer.done, None
+        if done is not None:
+            transfer.curl.close()
+            done(sent)
+
+    def _ended(self, transfer: Transfer, future: asyncio.Future[pycurl.Curl]) -> None:
+        if future.cancelled() or transfer.done is None:
+            return
+        error = future.exception()
+        code, message = (0, "") if error is None else _explain(error)
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            self._note_lookup(transfer)
+        sent = transfer.take(code, message)
+        done, transfer.done = transfer.done, None
+        if transfer.kind == "body":
+            transfer.curl.setopt(pycurl.POSTFIELDS, b"")  # else an idle handle holds the body
+        if transfer.kind in ("upload", "socket"):
+            transfer.curl.close()
+        else:
+            self._idle[transfer.kind].append(transfer)
+        done(sent)
+
+
+def _most_kept() -> int:
+    """How many connections one destination may keep: a share of the files that this process may have."""
+    with contextlib.suppress(ImportError, OSError):
+        import resource  # noqa: PLC0415 - not there on every platform
+
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if soft != resource.RLIM_INFINITY:
+            return max(1, soft // _SHARE_OF_FILES)
+    return _MOST_KEPT
+
+
+def parse_head(lines: list[bytes]) -> Fields:
+    """The header fields of the last response in `lines`; 1xx and a proxy's answer come before it.
+
+    >>> parse_head([b"HTTP/1.1 100 Continue", b"", b"HTTP/1.1 200 OK", b"A: 1", b""])
+    ((b'A', b'1'),)
+    """
+    fields: list[tuple[bytes, bytes]] = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if line.startswith(b"HTTP/"):
+            fields.clear()
+        elif colon:
+            fields.append((name, value.strip()))
+    return tuple(fields)
+
+
+def _is_whole(lines: list[bytes]) -> bool:
+    """Whether the last head in `lines` has its empty line; libcurl takes one that was cut short for whole."""
+    if lines and lines[-1] in _BLANK:
+        return True
+    for line in reversed(lines):
+        if line in _BLANK:
+            return True  # what follows it are trailers
+        if line.startswith(b"HTTP/"):
+            return False
+    return False
+
+
+def _kind(copy: Copy, feed: Feed | None) -> Kind:
+    if feed is not None:
+        return "upload"
+    if copy.method == b"HEAD":
+        return "head"
+    return "body" if copy.body else "bare"
+
+
+def _explain(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, pycurl.error) and len(error.args) == 2:
+        return int(error.args[0]), str(error.args[1])
+    return -1, f"{type(error).__name__}: {error}"
