@@ -1,0 +1,82 @@
+"""Bodies that pass: streamed requests, handed to the worker piece by piece while they go to the primary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mitmproxy import http
+
+from traffic_mirror.edge.link import Link
+from traffic_mirror.edge.tee import may_have_body, tee_stream
+from traffic_mirror.wire.frames import Chunk, ChunkEnd
+
+MAX_WAITING = 32 * 1024 * 1024  # bytes that wait for the worker before a piece finds no room
+
+Begin = Callable[[http.HTTPFlow], bool]
+
+
+class Bodies:
+    """The requests whose bodies pass now. `begin` mirrors a request without its body; False: not at all."""
+
+    def __init__(self, link: Link, begin: Begin) -> None:
+        self._link = link
+        self._begin = begin
+        self._passing: dict[str, _Body] = {}
+
+    def watch(self, flow: http.HTTPFlow) -> None:
+        """Makes ready for a body that may come to be streamed."""
+        if may_have_body(flow.request.data):
+            tee_stream(flow.request, _Body(self, flow))
+
+    def finish(self, flow: http.HTTPFlow) -> bool:
+        """Whether the request's body has passed, so that there is nothing left to do."""
+        return self._passing.pop(flow.id, None) is not None
+
+    def abort(self, flow: http.HTTPFlow) -> None:
+        """The client gave up, or was given up."""
+        body = self._passing.pop(flow.id, None)
+        if body is not None:
+            body.abort("client_gone")
+
+    def begin(self, body: _Body, flow: http.HTTPFlow) -> bool:
+        """The first piece is here."""
+        self._passing[flow.id] = body
+        return self._begin(flow)
+
+    def pass_on(self, flow: http.HTTPFlow, piece: bytes) -> bool:
+        """Hands on a piece; False when there is no room for it."""
+        return self._link.backlog < MAX_WAITING and self._link.offer(Chunk(flow.id), piece) == ""
+
+    def end(self, flow: http.HTTPFlow, aborted: str = "") -> None:
+        """The body is whole, or `aborted` is why it never will be."""
+        trailers = flow.request.data.trailers
+        self._link.send(ChunkEnd(flow.id, aborted, trailers.fields if trailers else ()))
+
+
+class _Body:
+    """One body; what mitmproxy calls with each piece, and with none at the end."""
+
+    __slots__ = ("_begun", "_bodies", "_flow", "_open")
+
+    def __init__(self, bodies: Bodies, flow: http.HTTPFlow) -> None:
+        self._bodies = bodies
+        self._flow = flow
+        self._begun = False
+        self._open = False
+
+    def __call__(self, piece: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            self._open = self._bodies.begin(self, self._flow)
+        if not self._open:
+            return
+        if not piece:
+            self._open = False
+            self._bodies.end(self._flow)
+        elif not self._bodies.pass_on(self._flow, piece):
+            self.abort("edge_full")
+
+    def abort(self, reason: str) -> None:
+        if self._open:
+            self._open = False
+            self._bodies.end(self._flow, reason)

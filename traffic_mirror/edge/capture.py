@@ -1,0 +1,126 @@
+"""Turns a flow into what the mirror works with: the host asked for, the frozen request, the answer.
+
+Everything is read from `request.data`, which neither decodes nor rewrites, so that a copy carries the
+bytes the client sent.
+"""
+
+from __future__ import annotations
+
+from mitmproxy import http
+from mitmproxy.proxy import mode_specs
+
+from traffic_mirror.copies import without_credentials
+from traffic_mirror.copies.request import Fields, FrozenRequest
+from traffic_mirror.wire.frames import Primary
+
+# In these modes the client names the host itself, in the URL or by CONNECT.
+_NAMED_BY_CLIENT = (mode_specs.RegularMode, mode_specs.UpstreamMode, mode_specs.Socks5Mode)
+
+
+def asked_host(flow: http.HTTPFlow) -> str:
+    """The host the client asked for, in lower case and without a port.
+
+    Where the proxy sees only an address (transparent, local, WireGuard, TUN), and in reverse mode, it is
+    the Host header's, or `:authority`'s; where there is none, the TLS server name, then the address.
+    """
+    data = flow.request.data
+    if isinstance(flow.client_conn.proxy_mode, _NAMED_BY_CLIENT):
+        return data.host.lower()
+    authority = host_field(data)
+    if authority:
+        return _without_port(authority.decode("utf-8", "replace")).lower()
+    return (flow.client_conn.sni or data.host).lower()
+
+
+def host_field(data: http.RequestData) -> bytes:
+    """The Host header or `:authority`, as sent; empty when there is neither."""
+    if data.authority:
+        return data.authority
+    for name, value in data.headers.fields:
+        if len(name) == 4 and name.lower() == b"host":
+            return value
+    return b""
+
+
+def freeze_request(flow: http.HTTPFlow, host: str, added_authorization: bool) -> FrozenRequest:
+    """The request as one value; its body stays with the flow. Proxy credentials are left out.
+
+    `added_authorization`: mitmproxy's `upstream_auth` put the Authorization header there, not the client.
+    """
+    data = flow.request.data
+    fields = without_credentials(data.headers.fields)
+    if added_authorization:
+        fields = tuple(field for field in fields if field[0].lower() != b"authorization")
+    return FrozenRequest(
+        id=flow.id,
+        method=data.method,
+        scheme=data.scheme.decode("ascii", "replace"),
+        host=host,
+        port=data.port,
+        authority=host_field(data),
+        target=data.path,
+        http_version=data.http_version.decode("ascii", "replace"),
+        headers=fields,
+        body=None,
+        time=data.timestamp_start,
+        client=flow.client_conn.peername[0],
+        trailers=data.trailers.fields if data.trailers else (),
+    )
+
+
+def is_websocket_upgrade(fields: Fields) -> bool:
+    """Whether the request asks to become a WebSocket (RFC 6455, section 4.1)."""
+    return any(
+        len(name) == 7 and name.lower() == b"upgrade" and value.lower() == b"websocket"
+        for name, value in fields
+    )
+
+
+def has_field(fields: Fields, names: frozenset[bytes]) -> bool:
+    """Whether a header of one of `names` (lower case) is there."""
+    return any(name.lower() in names for name, _ in fields)
+
+
+def freeze_answer(
+    flow: http.HTTPFlow, host: str, max_bytes: int | None, released: float = 0.0
+) -> tuple[Primary, bytes]:
+    """The primary's answer as a frame and its body; with `max_bytes` None only status and time are told.
+
+    `released`: when a request that waited for its copies went on, in unix seconds.
+    """
+    response = flow.response
+    request = flow.request.data
+    began = max(request.timestamp_end or request.timestamp_start, released)
+    if response is None:
+        why = flow.error.msg if flow.error else "no response"
+        return Primary(flow.id, 0, 0.0, began, error=why), b""
+    seconds = max(0.0, (response.timestamp_end or began) - began)
+    if max_bytes is None:
+        return Primary(flow.id, response.status_code, seconds, began), b""
+    body = response.raw_content
+    missing = ""
+    if body is None:
+        missing = "streamed"
+    elif len(body) > max_bytes:
+        missing, body = "too_large", None
+    trailers = response.data.trailers
+    frame = Primary(
+        flow.id,
+        response.status_code,
+        seconds,
+        began,
+        headers=response.data.headers.fields + (trailers.fields if trailers else ()),
+        hosts=tuple(
+            dict.fromkeys((host, f"{host}:{request.port}", request.host, f"{request.host}:{request.port}"))
+        ),
+        missing=missing,
+        has_body=body is not None,
+        scheme=request.scheme.decode("ascii", "replace"),
+    )
+    return frame, body or b""
+
+
+def _without_port(authority: str) -> str:
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]

@@ -1,0 +1,121 @@
+"""The child: one worker process and its three pipes. What comes out of them is trusted in nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from traffic_mirror.edge.worker_log import WorkerLog
+from traffic_mirror.wire.codec import Decoder, WireError
+from traffic_mirror.wire.frames import ToEdge
+
+logger = logging.getLogger("traffic_mirror")
+
+MAX_HEAD = 32 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
+
+_LAST_WORDS = 1.0  # seconds that a process's pipes may stay open once it has ended
+
+
+class Throttle(Protocol):
+    """What is told when the process's stdin is full, and when it takes bytes again."""
+
+    def hold(self) -> None:
+        """Stdin is full."""
+
+    def release(self) -> None:
+        """Stdin takes bytes again."""
+
+
+class Child(asyncio.SubprocessProtocol):
+    """A process from its start to its end. `heard` is when it last said something, by the loop's clock.
+
+    `receive` takes its frames; a `WireError` of its own, or bytes that are no frame, end the process.
+    """
+
+    def __init__(self, throttle: Throttle, receive: Callable[[ToEdge, bytes], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        self.heard = self._loop.time()
+        self.farewell = "it could not be started"
+        self._throttle = throttle
+        self._receive = receive
+        self._decoder: Decoder[ToEdge] = Decoder(ToEdge, max_head=MAX_HEAD, max_body=MAX_BODY)
+        self._log = WorkerLog(self._loop.time)
+        self._broken = False
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio's: the process runs."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, once it runs."""
+        return self._transport.get_pid() if self._transport else None
+
+    @property
+    def stdin(self) -> asyncio.WriteTransport:
+        """Where frames go."""
+        assert self._transport is not None
+        return cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+
+    def expect_end(self) -> None:
+        """From now on the process's end is no accident."""
+        self.farewell = "as asked"
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        if self._transport is not None and self._transport.get_returncode() is None:
+            self._transport.kill()
+
+    def retire(self) -> None:
+        """Nothing that still comes from it counts."""
+        self._broken = True
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Asyncio's: it said something."""
+        if fd == 2:
+            self._log.feed(data)
+            return
+        if self._broken:
+            return
+        self.heard = self._loop.time()
+        try:
+            for frame, body in self._decoder.feed(data):
+                self._receive(frame, body)
+        except WireError as error:
+            self._break(f"the worker sent what it must not and is killed: {error}")
+        except Exception:
+            logger.exception("mirror: a frame of the worker's could not be handled")
+            self._break("the worker is killed")
+
+    def pause_writing(self) -> None:
+        """Asyncio's: stdin is full."""
+        self._throttle.hold()
+
+    def resume_writing(self) -> None:
+        """Asyncio's: stdin takes bytes again."""
+        self._throttle.release()
+
+    def process_exited(self) -> None:
+        """Asyncio's: the process has ended, though its pipes may still hold something."""
+        code = self._transport.get_returncode() if self._transport else None
+        if self.farewell != "as asked":
+            self.farewell = (
+                f"killed by signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+            )
+        self._loop.call_later(_LAST_WORDS, self.ended.set)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Asyncio's: the process has ended and its pipes are read to their ends."""
+        self._log.close()
+        self.ended.set()
+
+    def _break(self, why: str) -> None:
+        """Listens no more: after one bad frame nothing that follows means anything."""
+        self._broken = True
+        logger.error("mirror: %s", why)
+        self.kill()

@@ -1,0 +1,134 @@
+"""What differs between a flow and its copy, in lines for a person: the differences, then the bodies' diff."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from mitmproxy import contentviews, http
+
+from traffic_mirror.compare.model import Difference
+from traffic_mirror.edge.shown import (
+    DESTINATION,
+    OUTCOME,
+    VERDICT,
+    differences_of,
+    set_aside_of,
+)
+
+# All of it runs on the proxy's loop: these bound its work to some tens of milliseconds.
+MAX_BODY = 128 * 1024  # bytes of each side's body
+MAX_LINES = 1500
+MAX_WIDTH = 300  # characters
+MAX_DIFFERENCES = 100
+MAX_DIFF = 600  # lines
+_CONTEXT = 3
+_GAP = " "  # mitmweb gives a line without a character no height
+_KINDS = {
+    "added": "only in the copy",
+    "removed": "only in the primary's answer",
+    "type": "of another type",
+    "order": "in another order",
+    "value": "differs",
+}
+
+
+def answer_lines(original: http.HTTPFlow, copy: http.HTTPFlow) -> list[str]:
+    """How the copy's answer differs from the primary's."""
+    return [*_verdict(copy), _GAP, *_bodies(original, copy), *_noise(copy)]
+
+
+def request_lines(original: http.HTTPFlow, copy: http.HTTPFlow) -> list[str]:
+    """What was changed of the request for the copy."""
+    before, after = _request_text(original), _request_text(copy)
+    return [f"→ {copy.metadata[DESTINATION]}", _GAP, *_unified(before, after, "client's request", "copy")]
+
+
+def _verdict(copy: http.HTTPFlow) -> Iterator[str]:
+    verdict = copy.metadata.get(VERDICT) or "not compared"
+    yield f"→ {copy.metadata[DESTINATION]}: {copy.metadata[OUTCOME]}; {verdict}"
+    if copy.error:
+        yield f"  {copy.error.msg}"
+    differences = differences_of(copy)
+    for difference in differences[:MAX_DIFFERENCES]:
+        yield _GAP
+        yield from _difference(difference)
+    if len(differences) > MAX_DIFFERENCES:
+        yield f"… and {len(differences) - MAX_DIFFERENCES} more"
+
+
+def _difference(difference: Difference) -> Iterator[str]:
+    yield f"{difference.place.replace(':', ' ', 1)}  {_KINDS[difference.kind]}"
+    if difference.kind != "added":
+        yield f"  primary: {_value(difference.primary)}"
+    if difference.kind != "removed":
+        yield f"  copy:    {_value(difference.copy)}"
+
+
+def _value(value: object) -> str:
+    return _cut(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _bodies(original: http.HTTPFlow, copy: http.HTTPFlow) -> Iterator[str]:
+    if original.response is None or copy.response is None:
+        missing = "primary's answer" if original.response is None else "copy's answer"
+        yield f"The {missing} is not there, so there are no bodies to compare."
+        return
+    yield from _unified(_body(original.response, original), _body(copy.response, copy), "primary", "copy")
+
+
+def _body(message: http.Message, flow: http.HTTPFlow) -> list[str]:
+    """A body's lines, laid out as mitmproxy shows it, within the bounds."""
+    size = len(message.raw_content or b"")
+    if message.raw_content is None:
+        return ["(no body was kept)"]
+    if size > MAX_BODY:
+        start = message.raw_content[:4096].decode("utf-8", "replace").splitlines()
+        return [*start, f"(a body of {size} bytes; only its start is shown)"]
+    content = message.get_content(strict=False)
+    if not content:
+        return []
+    if len(content) > MAX_BODY:
+        return [f"(a body of {len(content)} bytes, too large to be shown as a difference)"]
+    return _bounded(contentviews.prettify_message(message, flow).text.splitlines())
+
+
+def _request_text(flow: http.HTTPFlow) -> list[str]:
+    data = flow.request.data
+    method, target = (part.decode("utf-8", "replace") for part in (data.method, data.path))
+    fields = (f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in data.headers.fields)
+    return [f"{method} {target}", *_bounded(list(fields)), "", *_body(flow.request, flow)]
+
+
+def _unified(before: list[str], after: list[str], left: str, right: str) -> Iterator[str]:
+    if before == after:
+        yield f"{left} and {right} are the same, {len(before)} lines."
+        return
+    lines = difflib.unified_diff(before, after, left, right, n=_CONTEXT, lineterm="")
+    for number, line in enumerate(lines):
+        if number >= MAX_DIFF:
+            yield "… (the rest is left out)"
+            return
+        yield line
+
+
+def _bounded(lines: list[str]) -> list[str]:
+    kept = [_cut(line) for line in lines[:MAX_LINES]]
+    if len(lines) > MAX_LINES:
+        kept.append(f"… ({len(lines) - MAX_LINES} lines more)")
+    return kept
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= MAX_WIDTH else f"{line[:MAX_WIDTH]}…"
+
+
+def _noise(copy: http.HTTPFlow) -> Iterator[str]:
+    aside = set_aside_of(copy)
+    if aside:
+        counts = Counter(it.why for it in aside)
+        kinds = ", ".join(f"{count} {why}" for why, count in counts.most_common())
+        yield _GAP
+        yield f"Set aside as noise: {len(aside)} places ({kinds})"

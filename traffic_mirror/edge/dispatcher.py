@@ -1,0 +1,326 @@
+"""The dispatcher: takes flows from the hooks, decides, and hands copies to the worker.
+
+Everything here runs on the proxy's loop, so it does only what must be decided there: guard, match,
+sample, freeze, push.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Sequence
+
+from mitmproxy import http
+from mitmproxy.proxy import mode_specs
+
+from traffic_mirror.edge import capture
+from traffic_mirror.edge.bodies import Bodies
+from traffic_mirror.edge.books import Books
+from traffic_mirror.edge.failed import DESTINATION, Kept
+from traffic_mirror.edge.inspection import Inspection
+from traffic_mirror.edge.link import Link
+from traffic_mirror.edge.pace import Pace, most_at_once, until_room
+from traffic_mirror.edge.program import SAFE_METHODS, Lot, Program
+from traffic_mirror.edge.sockets import Sockets
+from traffic_mirror.edge.taken import Taken
+from traffic_mirror.rules import Route
+from traffic_mirror.rules.sampling import Sampler
+from traffic_mirror.spec.model import BY_HAND
+from traffic_mirror.wire.frames import Mirror, Primary
+
+_MAX_AWAITED = 20_000  # primaries whose answer a copy waits for
+_GRACE = 0.5  # seconds a waiting client grants beyond its copies' timeouts
+
+
+class Dispatcher:
+    """What becomes of each flow. `program` is swapped on a reload; the books outlive all."""
+
+    def __init__(self, link: Link, books: Books, sampler: Sampler) -> None:
+        self.program: Program | None = None
+        self.paused = False
+        self.offline = False
+        self.adds_authorization = False
+        self.pace = Pace(None, time.monotonic)
+        self.inspection: Inspection | None = None
+        self.recorded = 0
+        self.books = books
+        self._link = link
+        self._sampler = sampler
+        self._next = 0
+        self._awaited: dict[str, tuple[int | None, str, float]] = {}
+        self._bodies = Bodies(link, self._begin_body)
+        self._sockets = Sockets(link, self._begin_socket)
+
+    # --- what the hooks call ---
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Makes ready for a body that may come to be streamed."""
+        if self.program is not None and self._is_traffic(flow):
+            self._bodies.watch(flow)
+
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Mirrors `flow` if a rule takes it; what it returns is to be awaited before the request goes on."""
+        if self._bodies.finish(flow):
+            return None
+        if not flow.live and self.offline:
+            return self._request_recorded(flow)
+        return self._request(flow)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Tells the worker how the primary answered a mirrored request, or that it did not."""
+        if (refused := self._sockets.refused(flow)) is not None:
+            self._end_here(refused, refused.plan.lots, "skipped", "websocket_refused")
+        if flow.error:
+            self._bodies.abort(flow)
+        awaited = self._awaited.pop(flow.id, None)
+        if awaited is None:
+            return
+        max_bytes, host, released = awaited
+        frame, body = capture.freeze_answer(flow, host, max_bytes, released)
+        if self._link.offer(frame, body) == "edge_full":
+            # The verdict must not wait for an answer that never comes.
+            short = (frame.id, frame.status, frame.seconds, frame.began, frame.headers, frame.hosts)
+            self._link.send(Primary(*short, missing="edge_full"))
+
+    def websocket_start(self, flow: http.HTTPFlow) -> None:
+        """Mirrors a WebSocket that the primary accepted."""
+        taken = self._sockets.accepted(flow)
+        if taken is None:
+            return
+        if taken.program is not self.program:  # a reload came between the request and its answer
+            self._end_here(taken, taken.plan.lots, "skipped", "reloaded")
+            return
+        self._sockets.start(taken)
+        self.response(flow)
+
+    def websocket_message(self, flow: http.HTTPFlow) -> None:
+        """Hands on a message of the client's."""
+        self._sockets.pass_on(flow)
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """Closes the mirrored WebSocket as the original was."""
+        self._sockets.end(flow)
+
+    # --- what commands and the link call ---
+
+    def send(self, flow: http.HTTPFlow, destination: int | None = None) -> int:
+        """Mirrors `flow` now, at a rate of 1; returns how many copies were handed on.
+
+        They go where the rule that takes it says or, if given, to the destination of that index alone,
+        rule or no rule.
+        """
+        program = self.program
+        if program is None:
+            return 0
+        host = capture.asked_host(flow)
+        route = self._match(flow, host) or Route(-1, 0, BY_HAND, BY_HAND.rules[0])
+        taken = Taken(flow, program, route, host)
+        lots = list(taken.plan.lots)
+        if destination is not None:
+            name = program.spec.destinations[destination].name
+            lots = [self.books.lot(route.api.name, route.rule.name, name, destination)]
+        return len(self._mirror(taken, lots, flow.request.data.content or b"")) if lots else 0
+
+    def set_paused(self, paused: bool) -> None:
+        """While paused, copies are skipped and counted."""
+        self.paused = paused
+        self.books.set_paused(paused)
+
+    def worker_lost(self, reason: str) -> None:
+        """Whatever the worker had not told the end of is dropped for `reason`."""
+        self.books.end_all(reason)
+        self._awaited.clear()
+        self._sockets.forget()
+
+    # --- deciding ---
+
+    def _request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        taken = self._take(flow)
+        if taken is None:
+            return None
+        plan = taken.plan
+        reason = self._why_not(taken)
+        if not reason and capture.is_websocket_upgrade(flow.request.data.headers.fields):
+            if plan.rule.websocket:
+                self._sockets.ask(taken)
+                return None
+            reason = "websocket"
+        content = flow.request.data.content
+        if not reason and content is None:
+            reason = "body_unavailable"
+        elif not reason and content is not None and len(content) > plan.rule.max_body:
+            reason = "body_too_large"
+        if reason:
+            self._end_here(taken, plan.lots, "skipped", reason)
+            return None
+        chosen = self._sample(taken)
+        if not chosen:
+            return None
+        wait = plan.rule.wait and flow.live
+        numbers = self._mirror(taken, chosen, content or b"", wait=wait)
+        return self._hold(flow, numbers, plan.timeout + _GRACE) if wait and numbers else None
+
+    async def _hold(self, flow: http.HTTPFlow, numbers: Sequence[int], seconds: float) -> None:
+        """Holds the request until its copies have ended; the primary is timed from then on."""
+        await self.books.wait_for(numbers, seconds)
+        if awaited := self._awaited.get(flow.id):
+            self._awaited[flow.id] = (*awaited[:2], time.time())
+
+    async def _request_recorded(self, flow: http.HTTPFlow) -> None:
+        """Mirrors a flow from a file when it is due and there is room; its reader waits meanwhile."""
+        self.recorded += 1
+        await self._link.until_started()  # else the first ones would wait in the outbox and go all at once
+        await self.pace.until_due(flow.request.timestamp_start)
+        if self.program is not None:
+            most = most_at_once(self.program.spec)
+            await until_room(lambda: self.books.under_way, most, self.books.some_ended)
+        self._request(flow)
+
+    def _begin_body(self, flow: http.HTTPFlow) -> bool:
+        """Mirrors a request whose body begins to pass, if a rule takes it."""
+        taken = self._take(flow)
+        if taken is None:
+            return False
+        if reason := self._why_not(taken):
+            self._end_here(taken, taken.plan.lots, "skipped", reason)
+            return False
+        chosen = self._sample(taken)
+        return bool(chosen and self._mirror(taken, chosen, None))
+
+    def _begin_socket(self, taken: Taken) -> bool:
+        chosen = self._sample(taken)
+        return bool(chosen and self._mirror(taken, chosen, b"", websocket=True))
+
+    def _take(self, flow: http.HTTPFlow) -> Taken | None:
+        """The rule that takes `flow`, if it is traffic and one does."""
+        program = self.program
+        if program is None or not self._is_traffic(flow):
+            return None
+        host = capture.asked_host(flow)
+        route = self._match(flow, host)
+        return Taken(flow, program, route, host) if route is not None else None
+
+    def _match(self, flow: http.HTTPFlow, host: str) -> Route | None:
+        assert self.program is not None
+        data = flow.request.data
+        return self.program.rules.match(
+            data.method.decode("latin-1"), host, data.path, data.headers.fields, flow
+        )
+
+    def _is_traffic(self, flow: http.HTTPFlow) -> bool:
+        """Live, not replayed, and on its way to the primary; or loaded from a file, where that is wanted."""
+        if flow.is_replay:
+            return False
+        if flow.live:
+            return flow.response is None and flow.error is None
+        return self.offline
+
+    def _why_not(self, taken: Taken) -> str:
+        """The reason to skip every copy, whatever the body, or ""."""
+        if self.paused:
+            return "paused"
+        if capture.has_field(taken.flow.request.data.headers.fields, taken.program.markers):
+            return "loop"
+        return ""
+
+    def _sample(self, taken: Taken) -> list[Lot]:
+        """The destinations whose turn it is; the others are counted."""
+        data = taken.flow.request.data
+        if again := taken.flow.metadata.get(DESTINATION):
+            return [lot for lot in taken.plan.lots if lot.row.key.destination == again]
+        reasons = self._sampler.decide(
+            taken.route,
+            taken.program.spec,
+            data.headers.fields,
+            data.path,
+            taken.flow.client_conn.peername[0],
+        )
+        chosen = []
+        for lot, why in zip(taken.plan.lots, reasons, strict=True):
+            if why:
+                self._end_here(taken, (lot,), "sampled_out", why)
+            else:
+                chosen.append(lot)
+        return chosen
+
+    # --- doing ---
+
+    def _mirror(
+        self,
+        taken: Taken,
+        lots: list[Lot],
+        body: bytes | None,
+        *,
+        wait: bool = False,
+        websocket: bool = False,
+    ) -> tuple[int, ...]:
+        """Hands the copies to the worker; their numbers, none when it takes no more.
+
+        Without a body it follows in pieces.
+        """
+        flow, plan = taken.flow, taken.plan
+        compare = plan.compare_bytes is not None and not websocket
+        baseline = compare and self._add_baseline(taken, lots)
+        first = self._next
+        self._next += len(lots)
+        numbers = tuple(range(first, self._next))
+        frame = Mirror(
+            capture.freeze_request(flow, taken.host, self._authorization_is_ours(flow)),
+            taken.route.api_index,
+            taken.route.rule_index,
+            tuple((number, lot.destination) for number, lot in zip(numbers, lots, strict=True)),
+            wait=wait,
+            compare=compare,
+            baseline=numbers[-1] if baseline else -1,
+            streamed=body is None,
+            has_body=body is not None,
+            websocket=websocket,
+        )
+        refused = self._link.offer(frame, body or b"", now=wait)
+        if self.books.failed is not None and body is not None and not websocket:
+            self._keep(frame, body, lots, refused)
+        if refused:
+            self._end_here(taken, lots, "dropped", refused)
+            return ()
+        self.books.open(taken, numbers, lots)
+        if self.inspection is not None:
+            self.inspection.mirrored(flow)
+        if len(self._awaited) < _MAX_AWAITED:
+            self._awaited[flow.id] = (plan.compare_bytes if compare else None, taken.host, 0.0)
+        if not flow.live:
+            self.response(flow)
+        return numbers
+
+    def _keep(self, frame: Mirror, body: bytes, lots: list[Lot], refused: str) -> None:
+        """Keeps what is needed to send the copies again, should they not arrive."""
+        assert self.books.failed is not None
+        for (number, _), lot in zip(frame.copies, lots, strict=True):
+            if number == frame.baseline:
+                continue
+            kept = Kept(frame.request, body, lot.row.key.destination)
+            if refused:
+                self.books.failed.keep(kept)
+            else:
+                self.books.failed.remember(number, kept)
+
+    def _add_baseline(self, taken: Taken, lots: list[Lot]) -> bool:
+        """Adds the copy to the primary itself, for safe methods and at its own rate."""
+        lot, wanted = taken.plan.baseline, taken.plan.rule.compare.baseline
+        if lot is None or wanted is None:
+            return False
+        if taken.flow.request.data.method not in SAFE_METHODS:
+            self._end_here(taken, (lot,), "skipped", "unsafe_method")
+        elif not self._sampler.draw(wanted.sample_rate):
+            self._end_here(taken, (lot,), "sampled_out", "destination_rate")
+        else:
+            lots.append(lot)
+            return True
+        return False
+
+    def _authorization_is_ours(self, flow: http.HTTPFlow) -> bool:
+        return self.adds_authorization and isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+
+    def _end_here(self, taken: Taken, lots: Sequence[Lot], outcome: str, reason: str) -> None:
+        """Copies that never reach the worker: counted, and noted on the flow where it is shown."""
+        self.books.end_here(taken, lots, outcome, reason)
+        if self.inspection is not None:
+            self.inspection.note(taken.flow, [lot.row.key.destination for lot in lots], outcome, reason)

@@ -1,0 +1,42 @@
+"""How a mistake is said: in full in the log, in short where there is one line, and as the program's end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import NoReturn
+
+from mitmproxy import ctx
+
+from traffic_mirror.spec.problems import SpecError
+
+logger = logging.getLogger("traffic_mirror")
+
+
+def problems_of(error: Exception) -> tuple[str, ...]:
+    """Every problem that `error` tells, a line each."""
+    if isinstance(error, SpecError):
+        return tuple(str(problem) for problem in error.problems)
+    return (str(error),)
+
+
+def first_words(error: Exception) -> str:
+    """The first problem, and how many more there are."""
+    problems = problems_of(error)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems[0] + more
+
+
+def is_serving() -> bool:
+    """Whether the proxy already runs: then a mistake is refused; before, it ends the program."""
+    server = ctx.master.addons.get("proxyserver")
+    return server is None or server.is_running
+
+
+def say_and_exit(error: Exception) -> NoReturn:
+    """Ends the program with every problem said. SystemExit passes through mitmproxy's script loader."""
+    text = "\n".join(problems_of(error))
+    logger.error("mirror: can't start:\n%s", text)
+    if ctx.master.addons.get("termlog") is None:
+        print(text, file=sys.stderr)  # noqa: T201 - the console shows no log before it runs
+    sys.exit(1)

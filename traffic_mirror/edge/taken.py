@@ -1,0 +1,46 @@
+"""A flow that a rule took, and the line in the results of a copy of it that never left the proxy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from traffic_mirror.copies import mask_query
+from traffic_mirror.edge.program import Lot, Program, RuleProgram
+from traffic_mirror.rules import Route
+from traffic_mirror.wire.frames import Unsent
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Under which program a rule took `flow`, and by which host name."""
+
+    flow: http.HTTPFlow
+    program: Program
+    route: Route
+    host: str
+
+    @property
+    def plan(self) -> RuleProgram:
+        """What is to be done."""
+        return self.program.plan(self.route)
+
+
+def unsent_line(taken: Taken, lot: Lot, outcome: str, reason: str) -> Unsent:
+    """What the results say of a copy that ended at the edge; query values that are redacted stay so."""
+    data = taken.flow.request.data
+    destination = taken.program.spec.destinations[lot.destination]
+    masked = frozenset((*taken.plan.rule.redact.query, *destination.redact.query))
+    return Unsent(
+        taken.flow.id,
+        data.timestamp_start,
+        *lot.row.key,
+        data.method,
+        data.scheme.decode("ascii", "replace"),
+        taken.host,
+        data.port,
+        mask_query(data.path, masked) if masked else data.path,
+        outcome,
+        reason,
+    )

@@ -1,0 +1,63 @@
+"""The tee: shows a streamed request's body, piece by piece, to whoever mirrors it.
+
+mitmproxy decides late that it streams: by the announced length, in mid-body, or because another addon
+set `request.stream`. So the request's class is swapped for one whose `stream` property puts the tee
+around whatever is there, at the moment mitmproxy reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mitmproxy import http
+
+Stream = Callable[[bytes], Iterable[bytes] | bytes] | bool
+Sink = Callable[[bytes], None]
+
+
+class TeedRequest(http.Request):
+    """A request that passes each piece of a streamed body, as the client sent it, to a sink.
+
+    The sink gets `b""` once, at the end. Only requests that `tee_stream` made carry one.
+    """
+
+    _tee_sink: Sink | None = None
+    _tee_inner: Stream = False
+
+    @property
+    def stream(self) -> Stream:
+        """What mitmproxy calls for each piece, or False while nothing is streamed."""
+        if not self._tee_inner or self._tee_sink is None:
+            return self._tee_inner
+        return self._pass_on
+
+    @stream.setter
+    def stream(self, value: Stream) -> None:
+        self._tee_inner = value
+
+    def _pass_on(self, piece: bytes) -> Iterable[bytes] | bytes:
+        assert self._tee_sink is not None
+        self._tee_sink(piece)
+        if callable(self._tee_inner):
+            return self._tee_inner(piece)
+        return piece
+
+
+def tee_stream(request: http.Request, sink: Sink) -> None:
+    """Lets `sink` see the body of `request` if it comes to be streamed."""
+    was = request.stream
+    request.__dict__.pop("stream", None)
+    request.__class__ = TeedRequest
+    assert isinstance(request, TeedRequest)
+    request._tee_sink = sink  # noqa: SLF001 - the class is this module's
+    request.stream = was
+
+
+def may_have_body(request: http.RequestData) -> bool:
+    """Whether a body may follow (RFC 9112, section 6.3); HTTP/2 and 3 need not announce it."""
+    if request.http_version in (b"HTTP/2.0", b"HTTP/3"):
+        return request.method not in (b"GET", b"HEAD")
+    return any(
+        len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding")
+        for name, _ in request.headers.fields
+    )
