@@ -1,0 +1,100 @@
+"""Bodies: what large buffered ones cost a small request on another connection, bare and mirrored."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, field, replace
+
+from benchmarks.bench import Bench
+from benchmarks.latency import run_open_loop
+from benchmarks.openloop import Latency
+from benchmarks.processes import BenchError, running
+from benchmarks.proxy import ADDONS, Setup, mirror, started
+from benchmarks.report import Figure, Part, Target
+from benchmarks.rounds import interleave, ratios, spread_of
+from benchmarks.servers import Server
+from benchmarks.specs import mirror_all
+
+GROUP = "A small request beside 16 MiB bodies, relative to bare"
+SIZE = 16 * 1024 * 1024
+_RATE = 50.0  # small requests a second: few enough to wait for nothing but the large ones
+_LAG = re.compile(r"loop lag: ([\d.]+) ([\d.]+)")
+_BARE, _ONE = "bare", "one destination"
+
+
+@dataclass(slots=True)
+class _Samples:
+    """One subject's rounds."""
+
+    latency: list[Latency] = field(default_factory=list)
+    bodies: list[float] = field(default_factory=list)  # a second
+    lag: list[float] = field(default_factory=list)  # seconds, the 99th percentile
+
+
+def measure_bodies(bench: Bench, origin: Server, sink: Server) -> Part:
+    """p50 and p99 of small requests while one client uploads 16 MiB bodies as fast as they are taken."""
+    lag = ADDONS / "loop_lag.py"
+    setups = {
+        _BARE: Setup(beside=lag),
+        _ONE: replace(mirror(mirror_all(sink.ports[:1])), beside=lag),
+    }
+    samples = {name: _Samples() for name in setups}
+    seconds = bench.seconds * 2
+    for number, name in interleave(list(setups), bench.rounds):
+        folder = bench.folder(f"bodies-{name.replace(' ', '-')}-{number}")
+        with started(setups[name], origin.port, folder, bench.cores) as proxy:
+            command = [sys.executable, "-m", "benchmarks.uploader", str(proxy.port), str(SIZE)]
+            with running(command, folder / "uploader.log", bench.cores.rest) as uploader:
+                latency = run_open_loop(bench, proxy.port, _RATE, seconds, number)
+                uploader.check()
+            samples[name].latency.append(latency)
+            samples[name].bodies.append(int(uploader.log.strip() or 0) / seconds)
+        found = _LAG.search(proxy.program.log)
+        if found is None:
+            raise BenchError(f"the proxy did not say how late its loop was: {proxy.program.log[-300:]}")
+        samples[name].lag.append(float(found[2]))
+        said = f"p50 {latency.p50 * 1e3:.1f} ms, p99 {latency.p99 * 1e3:.1f} ms"
+        bench.say(f"  round {number + 1}/{bench.rounds}  {name:<28} {said}")
+    return Part(tuple(_figures(samples)))
+
+
+def _figures(samples: dict[str, _Samples]) -> list[Figure]:
+    how = f"{_RATE:.0f} small requests/s beside one client's uploads of 16 MiB, one after another"
+    figures = []
+    for name in ("p50", "p99"):
+        column = {subject: [getattr(one, name) for one in kept.latency] for subject, kept in samples.items()}
+        in_ms = [value * 1e3 for value in column[_BARE]]
+        figures += [
+            Figure(
+                key=f"bodies bare {name}", group=GROUP, name=f"{name} of bare", unit="ms",
+                spread=spread_of(in_ms), how=how,
+            ),
+            Figure(
+                key=f"bodies {name}", group=GROUP, name=f"{name}, mirrored to one destination", unit="ratio",
+                spread=spread_of(ratios(column, _ONE, _BARE)), target=Target("≤", 1.25),
+            ),
+        ]  # fmt: skip
+    lags = {subject: kept.lag for subject, kept in samples.items()}
+    figures.append(
+        Figure(
+            key="bodies lag",
+            group=GROUP,
+            name="p99 of how late the proxy's loop is, mirrored",
+            unit="ratio",
+            spread=spread_of(ratios(lags, _ONE, _BARE)),
+            target=Target("≤", 1.25),
+            how="looked at every 2 ms from within",
+        )
+    )
+    rates = {subject: kept.bodies for subject, kept in samples.items()}
+    figures.append(
+        Figure(
+            key="bodies rate",
+            group=GROUP,
+            name="16 MiB bodies a second, mirrored",
+            unit="ratio",
+            spread=spread_of(ratios(rates, _ONE, _BARE)),
+        )
+    )
+    return figures

@@ -1,0 +1,78 @@
+"""The specs that the mirror is measured with, as its users would write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+PATH = "/items/42?x=1"  # what the load asks for
+
+_SHAPES = (
+    "/v{v}/r{n}/{{id}}",
+    "/v{v}/r{n}/{{id}}/parts/{{part}}",
+    "/r{n}/static/page",
+    "/r{n}/{{part}}.json",
+)
+_OTHER_PATHS = ("/users/{id}", "/orders/{id}/lines", "/search", "/health/live")
+
+
+def mirror_all(ports: Sequence[int], *, compare: bool = False) -> str:
+    """Every request to each of these ports; three other rules come first, as in a real spec."""
+    return _spec("/items/{id}", ports, compare=compare)
+
+
+def mirror_none(ports: Sequence[int]) -> str:
+    """Rules of which none takes what the load asks for."""
+    return _spec("/never/asked", ports)
+
+
+def many_rules(count: int, port: int) -> str:
+    """`count` rules with templates, spread over twenty APIs; JSON, which is YAML too."""
+    apis = [
+        {
+            "name": f"api-{number}",
+            "listen_path": f"/api-{number}/",
+            "traffic_mirror": [
+                {"path": path, "method": "GET", "destinations": ["shadow"]}
+                for path in _many_paths(number, count // 20 + (number < count % 20))
+            ],
+        }
+        for number in range(20)
+    ]
+    destinations = {"shadow": {"url": f"http://127.0.0.1:{port}"}}
+    spec = {
+        "version": 1,
+        "destinations": destinations,
+        "apis": [api for api in apis if api["traffic_mirror"]],
+    }
+    return json.dumps(spec, indent=1)
+
+
+def many_targets(count: int) -> list[str]:
+    """For each rule of `many_rules(count)` a path that it takes."""
+    return [
+        f"/api-{number}{path.format(id=7919 * index % 100_000, part=f'x{index}')}"
+        for number in range(20)
+        for index, path in enumerate(_many_paths(number, count // 20 + (number < count % 20)))
+    ]
+
+
+def _many_paths(api: int, count: int) -> list[str]:
+    shapes = (
+        "/v{v}/r{n}/{{id}}",
+        "/v{v}/r{n}/{{id}}/parts/{{part}}",
+        "/r{n}/static/page",
+        "/r{n}/{{part}}.json",
+    )
+    return [shapes[n % len(_SHAPES)].format(v=api % 5, n=n) for n in range(count)]
+
+
+def _spec(path: str, ports: Sequence[int], *, compare: bool = False) -> str:
+    names = [f"shadow-{number}" for number in range(len(ports))]
+    destinations = {
+        name: {"url": f"http://127.0.0.1:{port}"} for name, port in zip(names, ports, strict=True)
+    }
+    rules: list[dict[str, object]] = [{"path": other, "destinations": names} for other in _OTHER_PATHS]
+    rules.append({"path": path, "destinations": names, **({"compare": True} if compare else {})})
+    apis = [{"name": "bench", "traffic_mirror": rules}]
+    return json.dumps({"version": 1, "destinations": destinations, "apis": apis}, indent=1)
