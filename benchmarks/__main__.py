@@ -72,8 +72,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="bare, one, three and a dead destination, in a minute"
     )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=4.0, help="how long each load lasts")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=8.0, help="how long each is loaded in a round")
     parser.add_argument(
         "--write", action="store_true", help="write RESULTS.md, its plots, docs/performance.md"
     )
@@ -83,7 +83,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.rounds < 1 or options.seconds < 1:
         parser.error("rounds and seconds are at least 1")
     if options.quick:
-        options.parts, options.rounds, options.seconds = ["throughput"], 3, 2.0
+        options.parts, options.rounds, options.seconds = ["throughput"], 3, 3.0
     return options
 
 

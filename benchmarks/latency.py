@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import msgspec
 
 from benchmarks.bench import Bench
-from benchmarks.openloop import Latency
+from benchmarks.openloop import Latency, together
 from benchmarks.processes import BenchError, running
 from benchmarks.proxy import Setup, mirror, started
 from benchmarks.report import Figure, Part, Target
@@ -18,21 +20,35 @@ from benchmarks.specs import mirror_all
 
 GROUP = "Latency at a third of full load, relative to bare"
 BARE, ONE = "bare", "one destination"
+_TURN = 4.0  # seconds
 
 
 def measure_latency(bench: Bench, origin: Server, sink: Server, bare_rate: float) -> Part:
-    """p50 and p99 of bare and mirrored at a third of `bare_rate`, both at the same arrivals."""
+    """p50 and p99 of bare and mirrored at a third of `bare_rate`, side by side and in turn."""
     rate = bare_rate / 3
     setups = {BARE: Setup(), ONE: mirror(mirror_all(sink.ports[:1]))}
     samples: dict[str, list[Latency]] = {name: [] for name in setups}
-    for number, name in interleave(list(setups), bench.rounds):
-        folder = bench.folder(f"latency-{name.replace(' ', '-')}-{number}")
-        with started(setups[name], origin.port, folder, bench.cores) as proxy:
-            sample = run_open_loop(bench, proxy.port, rate, bench.seconds * 2, number)
-        samples[name].append(sample)
-        in_ms = f"p50 {sample.p50 * 1e3:.2f} ms, p99 {sample.p99 * 1e3:.2f} ms"
-        bench.say(f"  round {number + 1}/{bench.rounds}  {name:<28} {in_ms}")
+    for number in range(bench.rounds):
+        for name, sample in _measure_round(bench, setups, origin, rate, number).items():
+            samples[name].append(sample)
+            in_ms = f"p50 {sample.p50 * 1e3:.2f} ms, p99 {sample.p99 * 1e3:.2f} ms"
+            bench.say(f"  round {number + 1}/{bench.rounds}  {name:<28} {in_ms}")
     return Part(tuple(_figures(samples, rate)))
+
+
+def _measure_round(
+    bench: Bench, setups: Mapping[str, Setup], origin: Server, rate: float, number: int
+) -> dict[str, Latency]:
+    """One round: each in turn for a few seconds, both at the same arrivals."""
+    runs: dict[str, list[Latency]] = {name: [] for name in setups}
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name, setup in setups.items():
+            folder = bench.folder(f"latency-{name.replace(' ', '-')}-{number}")
+            ports[name] = stack.enter_context(started(setup, origin.port, folder, bench.cores)).port
+        for turn, name in interleave(list(setups), max(1, round(bench.seconds * 2 / _TURN))):
+            runs[name].append(run_open_loop(bench, ports[name], rate, _TURN, number * 1000 + turn))
+    return {name: together(each) for name, each in runs.items()}
 
 
 def run_open_loop(bench: Bench, port: int, rate: float, seconds: float, seed: int) -> Latency:

@@ -25,14 +25,27 @@ _PATIENCE = 10.0
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """What was measured: seconds at percentiles; `late_p99` is how late requests were sent."""
+    """What was measured, in seconds: how long each answer took, and how late each request was sent."""
 
-    rate: float
-    count: int
-    p50: float
-    p90: float
-    p99: float
-    late_p99: float
+    took: tuple[float, ...]
+    late: tuple[float, ...]
+
+    @property
+    def p50(self) -> float:
+        """The median of how long answers took."""
+        return percentile(sorted(self.took), 0.5)
+
+    @property
+    def p99(self) -> float:
+        """What one answer in a hundred took longer than."""
+        return percentile(sorted(self.took), 0.99)
+
+
+def together(runs: Sequence[Latency]) -> Latency:
+    """Several runs as one."""
+    return Latency(
+        tuple(took for run in runs for took in run.took), tuple(late for run in runs for late in run.late)
+    )
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> list[float]:
@@ -59,15 +72,7 @@ def generate(port: int, rate: float, seconds: float, seed: int) -> Latency:
     finally:
         run.close()
     skip = int(len(due) * _WARM)
-    took, late = sorted(run.took[skip:]), sorted(run.late[skip:])
-    return Latency(
-        rate=len(due) / seconds,
-        count=len(took),
-        p50=percentile(took, 0.5),
-        p90=percentile(took, 0.9),
-        p99=percentile(took, 0.99),
-        late_p99=percentile(late, 0.99),
-    )
+    return Latency(tuple(run.took[skip:]), tuple(run.late[skip:]))
 
 
 class _Run:

@@ -1,7 +1,7 @@
 """Rounds: the order things are measured in, and what many samples say together. Pure.
 
-Machines drift: clocks rise and fall, neighbours come and go. So every round measures each subject once,
-every second round backwards, and a ratio is made within a round before the median is taken over rounds.
+Machines drift: clocks rise and fall, neighbours come and go. So subjects are measured in turn, every second
+time backwards, and a ratio is made within a round before the median is taken over rounds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from benchmarks.report import Spread
 
 
 def interleave(subjects: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Each round's subjects, every second round in reverse."""
+    """Each round's subjects (or each turn's within a round), every second one in reverse."""
     for number in range(rounds):
         for subject in subjects if number % 2 == 0 else reversed(subjects):
             yield number, subject

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.cores import Cores
-from benchmarks.load import run_wrk
+from benchmarks.load import Load, run_wrk
 from benchmarks.processes import BenchError
 from benchmarks.proxy import Proxy, Setup, Usage, started, usage_of
 from benchmarks.report import Absent
@@ -33,7 +34,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One load on one subject. Processor times are seconds a request, memory is the highest seen, in MiB.
+    """One round's loads on one subject. Processor times are seconds a request, memory is the highest, in MiB.
 
     `sent` is copies at the sink by the load's end, a request; `account` the mirror's own, once settled.
     """
@@ -64,52 +65,106 @@ def mitmdump(
     return Subject(name, lambda folder: started(setup, origin.port, folder, cores), sink, body)
 
 
-def measure_all(bench: Bench, subjects: Sequence[Subject]) -> tuple[Samples, tuple[Absent, ...]]:
-    """Every subject, in interleaved rounds, each time started anew; and those that broke on the way."""
-    by_name = {subject.name: subject for subject in subjects}
-    samples: dict[str, list[Sample]] = {name: [] for name in by_name}
+def measure_all(
+    bench: Bench, subjects: Sequence[Subject], *, apart: bool = False
+) -> tuple[Samples, tuple[Absent, ...]]:
+    """Every subject in every round, each time started anew; and those that broke on the way.
+
+    A round's subjects run side by side and are loaded in turn, a second at a time and every second turn
+    backwards: what a machine does to one second it does to the next, and so to all of them alike. `apart`
+    starts each by itself, for those that still work when their load has ended.
+    """
+    samples: dict[str, list[Sample]] = {subject.name: [] for subject in subjects}
     broken: dict[str, str] = {}
-    for number, name in interleave(list(by_name), bench.rounds):
-        if name in broken:
-            continue
-        try:
-            sample = measure(bench, by_name[name], f"{name.replace(' ', '-')}-{number}")
-        except (BenchError, OSError, ValueError) as error:
-            broken[name] = str(error)
-            samples.pop(name)
-            bench.say(f"  {name}: BROKEN: {error}")
-            continue
-        samples[name].append(sample)
-        bench.say(f"  round {number + 1}/{bench.rounds}  {name:<28} {sample.rate:8.0f} requests/s")
-    return samples, tuple(Absent(name, why, broken=True) for name, why in broken.items())
+    groups = [[subject] for subject in subjects] if apart else [list(subjects)]
+    for number in range(bench.rounds):
+        for group in groups if number % 2 == 0 else reversed(groups):
+            working = [subject for subject in group if subject.name not in broken]
+            for name, sample in _measure_group(bench, working, number, broken).items():
+                samples[name].append(sample)
+                bench.say(f"  round {number + 1}/{bench.rounds}  {name:<28} {sample.rate:8.0f} requests/s")
+    whole = {name: rounds for name, rounds in samples.items() if name not in broken}
+    return whole, tuple(Absent(name, why, broken=True) for name, why in broken.items())
 
 
-def measure(bench: Bench, subject: Subject, folder: str) -> Sample:
-    """Starts a subject, warms it, loads it, and ends it."""
-    directory = bench.folder(folder)
-    with subject.start(directory) as proxy:
-        url = f"http://127.0.0.1:{proxy.port}{PATH}"
-        run_wrk(url, _WARM, directory, bench.cores.rest, body=subject.body)
-        before, had = usage_of(proxy), _seen(subject)
-        peaks: list[Usage] = []
-        load = run_wrk(
-            url,
-            bench.seconds,
-            directory,
-            bench.cores.rest,
-            body=subject.body,
-            meanwhile=lambda: peaks.append(usage_of(proxy)),
-        )
-        after, has = usage_of(proxy), _seen(subject)
+def _measure_group(
+    bench: Bench, group: Sequence[Subject], number: int, broken: dict[str, str]
+) -> dict[str, Sample]:
+    """One round of subjects side by side."""
+    under_load: dict[str, _UnderLoad] = {}
+    samples: dict[str, Sample] = {}
+    with contextlib.ExitStack() as stack:
+        for subject in group:
+            with _noting_in(broken, subject.name, bench):
+                directory = bench.folder(f"{subject.name.replace(' ', '-')}-{number}")
+                proxy = stack.enter_context(subject.start(directory))
+                under_load[subject.name] = _UnderLoad(bench, subject, proxy, directory)
+        for _, name in interleave(list(under_load), max(1, round(bench.seconds))):
+            if name not in broken:
+                with _noting_in(broken, name, bench):
+                    under_load[name].load_for_a_second()
+        for name in [name for name in under_load if name not in broken]:
+            with _noting_in(broken, name, bench):
+                samples[name] = under_load[name].sum_up()
+    return samples
+
+
+@contextlib.contextmanager
+def _noting_in(broken: dict[str, str], name: str, bench: Bench) -> Iterator[None]:
+    """Where it fails, why goes to `broken`; the others go on."""
+    try:
+        yield
+    except (BenchError, OSError, ValueError) as error:
+        broken[name] = str(error)
+        bench.say(f"  {name}: BROKEN: {error}")
+
+
+class _UnderLoad:
+    """A subject that runs, warm, and what its loads have shown so far."""
+
+    def __init__(self, bench: Bench, subject: Subject, proxy: Proxy, directory: Path) -> None:
+        self._bench = bench
+        self._subject = subject
+        self._proxy = proxy
+        self._directory = directory
+        self._loads: list[Load] = []
+        self._peaks: list[Usage] = []
+        self._proxy_cpu = self._worker_cpu = 0.0
+        self._run(_WARM)
+        self._had = _seen(subject)
+
+    def load_for_a_second(self) -> None:
+        """As many requests as it takes in a second. Raises BenchError where none is answered."""
+        before = usage_of(self._proxy)
+        self._loads.append(self._run(1.0))
+        after = usage_of(self._proxy)
+        self._peaks.append(after)
+        self._proxy_cpu += after.proxy_cpu - before.proxy_cpu
+        self._worker_cpu += after.worker_cpu - before.worker_cpu
+
+    def sum_up(self) -> Sample:
+        """All its loads as one. Raises BenchError where the mirror's copies do not end."""
+        requests = sum(load.requests for load in self._loads)
+        sent = (_seen(self._subject) - self._had) / requests
         return Sample(
-            rate=load.rate,
-            errors=load.errors,
-            proxy_cpu=(after.proxy_cpu - before.proxy_cpu) / load.requests,
-            worker_cpu=(after.worker_cpu - before.worker_cpu) / load.requests,
-            proxy_memory=max(each.proxy_memory for each in [*peaks, after]),
-            worker_memory=max(each.worker_memory for each in [*peaks, after]),
-            sent=(has - had) / load.requests,
-            account=proxy.settle() if proxy.page else {},
+            rate=requests / sum(load.seconds for load in self._loads),
+            errors=sum(load.errors for load in self._loads),
+            proxy_cpu=self._proxy_cpu / requests,
+            worker_cpu=self._worker_cpu / requests,
+            proxy_memory=max(each.proxy_memory for each in self._peaks),
+            worker_memory=max(each.worker_memory for each in self._peaks),
+            sent=sent,
+            account=self._proxy.settle() if self._proxy.page else {},
+        )
+
+    def _run(self, seconds: float) -> Load:
+        return run_wrk(
+            f"http://127.0.0.1:{self._proxy.port}{PATH}",
+            seconds,
+            self._directory,
+            self._bench.cores.rest,
+            body=self._subject.body,
+            meanwhile=lambda: self._peaks.append(usage_of(self._proxy)),
         )
 
 
