@@ -19,7 +19,7 @@ from traffic_mirror.spec.document import convert, read_document
 from traffic_mirror.spec.node import Node
 from traffic_mirror.spec.problems import Problems
 from traffic_mirror.spec.reading import Reading
-from traffic_mirror.spec.schema import compile_check, load_schema
+from traffic_mirror.spec.schema import check_structure, load_schema
 
 SCHEMA = load_schema()
 CONFIG = Path(__file__).parent.parent.parent / "config"
@@ -54,7 +54,7 @@ def reader_accepts(text: str, definition: str = "spec") -> bool:
     origin = read_document("s.json", text.encode(), reading.problems)
     assert origin is not None
     root = convert(origin, "s.json", reading, lambda _: None)
-    compile_check(definition)(root, reading.problems)
+    check_structure(definition, root, reading.problems)
     return not len(reading.problems)
 
 
@@ -168,7 +168,7 @@ def structured() -> Iterator[tuple[str, Node]]:
 @pytest.mark.parametrize("root", [case[1] for case in structured()], ids=[case[0] for case in structured()])
 def test_mistakes_of_structure_are_mistakes_to_both(root: Node) -> None:
     problems = Problems()
-    compile_check("spec")(root, problems)
+    check_structure("spec", root, problems)
     assert schema_accepts(plain(root)) == (not len(problems))
 
 

@@ -19,7 +19,7 @@ from traffic_mirror.spec.node import Node
 from traffic_mirror.spec.problems import Problems
 from traffic_mirror.spec.reading import NOTHING, CheckFilter, Reading, children, items
 from traffic_mirror.spec.rule import Names, build_api
-from traffic_mirror.spec.schema import compile_check
+from traffic_mirror.spec.schema import check_structure
 from traffic_mirror.spec.tyk import build_tyk, is_tyk, read_tyk, tyk_switches
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -166,7 +166,7 @@ def _roots(documents: Sequence[tuple[str, bytes]], reading: Reading) -> Iterator
             yield read_tyk(origin, file, reading), True
             continue
         root = convert(origin, file, reading, lambda text: substitute(text, reading.environ))
-        compile_check("spec")(root, reading.problems)
+        check_structure("spec", root, reading.problems)
         yield root, False
 
 

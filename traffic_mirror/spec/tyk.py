@@ -23,7 +23,7 @@ from traffic_mirror.spec.pattern import check_listen_path, check_tyk_path
 from traffic_mirror.spec.problems import quote
 from traffic_mirror.spec.reading import FRAMING, NOTHING, Field, Reading, children, collect, items
 from traffic_mirror.spec.rule import Names
-from traffic_mirror.spec.schema import compile_check
+from traffic_mirror.spec.schema import check_structure
 
 MARKERS = Markers(prefix="X-Tyk-Mirror", with_id=False)
 _OUR_KEYS = frozenset(("apis", "destinations", "version"))
@@ -84,7 +84,7 @@ def read_tyk(origin: yaml.Node, file: str, reading: Reading) -> Node:
             if isinstance(rules.value, list):
                 replaced = convert(rules.origin, file, reading, partial(_substitute, reading), rules)
                 children(paths)["traffic_mirror"] = replaced
-    compile_check("tyk_document")(root, reading.problems)
+    check_structure("tyk_document", root, reading.problems)
     return root
 
 
