@@ -207,6 +207,6 @@ def test_mitmproxy_s_own_authority_is_not_trusted_by_accident(tmp_path: Path) ->
         with proxy(tmp_path / "proxy", spec, mode=f"reverse:{primary.url}", env=env) as on:
             assert exchange(on.port, request("/x")).status == 200
             accidental, meant = outcomes(on, 2)
-            assert "unable to get local issuer certificate" in on.log
+            wait_until(lambda: "unable to get local issuer certificate" in on.log)
     assert accidental == {"failed": {"tls": 1}}
     assert meant == DELIVERED, "it is trusted where the spec says so"

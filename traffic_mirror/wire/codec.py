@@ -37,21 +37,23 @@ def encode(frame: ToWorker | ToEdge, body: bytes = b"") -> bytes:
 class Decoder[T]:
     """Turns the bytes of a pipe, cut anywhere, back into frames of the union `kind`.
 
-    A large frame is gathered in pieces and put together once, so that its cost stays linear.
+    A large body is gathered in pieces and put together once, so that its cost is one copy.
     """
 
     def __init__(self, kind: Any, *, max_head: int = MAX_HEAD, max_body: int = MAX_BODY) -> None:
         self._decode = msgspec.msgpack.Decoder(kind).decode
         self._max_head = max_head
         self._max_body = max_body
-        self._parts: list[bytes] = []
+        self._frame: T | None = None  # one whose body is not whole yet; `_parts` are this body's then
+        self._before_body = 0
+        self._parts: list[bytes | memoryview] = []
         self._have = 0
         self._need = _PREFIX.size
 
     @property
     def pending(self) -> int:
         """Bytes held of a frame that is not whole yet; 0 between frames."""
-        return self._have
+        return self._before_body + self._have
 
     def feed(self, data: bytes) -> list[tuple[T, bytes]]:
         """The frames, each with its body, that `data` completes.
@@ -62,28 +64,38 @@ class Decoder[T]:
         self._have += len(data)
         if self._have < self._need:
             return []
-        whole = data if len(self._parts) == 1 else b"".join(self._parts)
-        frames, end, self._need = self._split(whole)
-        rest = whole[end:]
-        self._parts = [rest] if rest else []
-        self._have = len(rest)
+        frames: list[tuple[T, bytes]] = []
+        if self._frame is not None:
+            after = len(data) - (self._have - self._need)
+            self._parts[-1] = memoryview(data)[:after]
+            frames.append((self._frame, b"".join(self._parts)))
+            data = data[after:]
+        elif len(self._parts) > 1:
+            data = b"".join(self._parts)
+        self._split(data, frames)
         return frames
 
-    def _split(self, data: bytes) -> tuple[list[tuple[T, bytes]], int, int]:
-        """The whole frames in `data`, where they end, and how many bytes the next one needs."""
-        frames: list[tuple[T, bytes]] = []
+    def _split(self, data: bytes, frames: list[tuple[T, bytes]]) -> None:
+        """Adds the whole frames in `data`, and keeps the rest."""
         view = memoryview(data)
         at, size = 0, len(data)
+        self._frame, self._before_body, self._need = None, 0, _PREFIX.size
         while size - at >= _PREFIX.size:
             head, body = _PREFIX.unpack_from(data, at)
             _check(head, body, self._max_head, self._max_body)
             middle = at + _PREFIX.size + head
-            end = middle + body
-            if end > size:
-                return frames, at, end - at
-            frames.append((self._read(view[at + _PREFIX.size : middle]), data[middle:end]))
-            at = end
-        return frames, at, _PREFIX.size
+            if middle > size:
+                self._need = middle - at
+                break
+            frame = self._read(view[at + _PREFIX.size : middle])
+            if middle + body > size:
+                self._frame, self._before_body, self._need = frame, middle - at, body
+                at = middle
+                break
+            frames.append((frame, data[middle : middle + body]))
+            at = middle + body
+        self._parts = [data[at:]] if at < size else []
+        self._have = size - at
 
     def _read(self, head: memoryview) -> T:
         try:
