@@ -72,8 +72,10 @@ class Child(asyncio.SubprocessProtocol):
             self._transport.kill()
 
     def retire(self) -> None:
-        """Nothing that still comes from it counts."""
+        """Nothing that still comes from it counts; its pipes close, whoever may still hold their other ends."""
         self._broken = True
+        if self._transport is not None:
+            self._transport.close()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Asyncio's: it said something."""

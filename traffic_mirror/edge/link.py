@@ -124,6 +124,7 @@ class Link:
                 logger.warning("mirror: the worker did not stop within %.1f s and is killed", drain)
                 process.kill()
                 await asyncio.wait([asyncio.ensure_future(process.ended.wait())], timeout=_KILL_AFTER)
+            process.retire()
         self.state = State.STOPPED
         if self._task is not None:
             self._task.cancel()
