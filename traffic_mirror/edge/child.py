@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 from traffic_mirror.edge.worker_log import WorkerLog
@@ -16,6 +19,7 @@ logger = logging.getLogger("traffic_mirror")
 MAX_HEAD = 32 * 1024 * 1024
 MAX_BODY = 64 * 1024 * 1024
 
+_BUFFER = 1024 * 1024  # bytes that a system may keep on their way to the process; it may grant fewer
 _LAST_WORDS = 1.0  # seconds that a process's pipes may stay open once it has ended
 
 
@@ -27,6 +31,22 @@ class Throttle(Protocol):
 
     def release(self) -> None:
         """Stdin takes bytes again."""
+
+
+class _Stdin(asyncio.Protocol):
+    """Our end of a socket that is the process's stdin."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+
+    def pause_writing(self) -> None:
+        self._throttle.hold()
+
+    def resume_writing(self) -> None:
+        self._throttle.release()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._throttle.hold()
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -46,6 +66,26 @@ class Child(asyncio.SubprocessProtocol):
         self._log = WorkerLog(self._loop.time)
         self._broken = False
         self._transport: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+
+    async def start(self, command: Sequence[str], env: Mapping[str, str]) -> asyncio.WriteTransport:
+        """Starts the process; returns where frames go. Raises OSError where it can't be started.
+
+        Its stdin is a socket where the system has them: bytes cross it at half a pipe's cost.
+        """
+        if os.name != "posix":
+            transport = await self._spawn(command, env, subprocess.PIPE)
+            return cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+                await self._spawn(command, env, theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
+        self._stdin, _ = await self._loop.create_connection(lambda: _Stdin(self._throttle), sock=ours)
+        return self._stdin
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio's: the process runs."""
@@ -55,12 +95,6 @@ class Child(asyncio.SubprocessProtocol):
     def pid(self) -> int | None:
         """The process's number, once it runs."""
         return self._transport.get_pid() if self._transport else None
-
-    @property
-    def stdin(self) -> asyncio.WriteTransport:
-        """Where frames go."""
-        assert self._transport is not None
-        return cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
 
     def expect_end(self) -> None:
         """From now on the process's end is no accident."""
@@ -72,10 +106,12 @@ class Child(asyncio.SubprocessProtocol):
             self._transport.kill()
 
     def retire(self) -> None:
-        """Nothing that still comes from it counts; its pipes close, whoever may still hold their other ends."""
+        """Nothing that still comes from it counts; its pipes close, whoever may hold their other ends."""
         self._broken = True
         if self._transport is not None:
             self._transport.close()
+        if self._stdin is not None:
+            self._stdin.abort()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Asyncio's: it said something."""
@@ -115,6 +151,14 @@ class Child(asyncio.SubprocessProtocol):
         """Asyncio's: the process has ended and its pipes are read to their ends."""
         self._log.close()
         self.ended.set()
+
+    async def _spawn(
+        self, command: Sequence[str], env: Mapping[str, str], stdin: int
+    ) -> asyncio.SubprocessTransport:
+        transport, _ = await self._loop.subprocess_exec(
+            lambda: self, *command, stdin=stdin, env=env, start_new_session=os.name == "posix"
+        )
+        return transport
 
     def _break(self, why: str) -> None:
         """Listens no more: after one bad frame nothing that follows means anything."""

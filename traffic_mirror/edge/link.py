@@ -154,14 +154,12 @@ class Link:
         process = self._process = Child(self._outbox, self._receive)
         setup = self._owner.make_setup()
         try:
-            await self._loop.subprocess_exec(
-                lambda: process, *self._command, env=_environment(), start_new_session=os.name == "posix"
-            )
+            stdin = await process.start(self._command, _environment())
         except OSError as error:
             logger.error("mirror: the worker can't be started: %s", error)
         else:
             self.pid = process.pid
-            self._outbox.open(process.stdin, encode(setup))
+            self._outbox.open(stdin, encode(setup))
             await self._watch(process)
         process.retire()
         if self.state is not State.STOPPED:
