@@ -20,7 +20,7 @@ from benchmarks.specs import mirror_all
 
 GROUP = "Latency at a third of full load, relative to bare"
 BARE, ONE = "bare", "one destination"
-_TURN = 4.0  # seconds
+TURN = 4.0  # seconds that one is loaded before the other's turn comes
 
 
 def measure_latency(bench: Bench, origin: Server, sink: Server, bare_rate: float) -> Part:
@@ -46,8 +46,8 @@ def _measure_round(
         for name, setup in setups.items():
             folder = bench.folder(f"latency-{name.replace(' ', '-')}-{number}")
             ports[name] = stack.enter_context(started(setup, origin.port, folder, bench.cores)).port
-        for turn, name in interleave(list(setups), max(1, round(bench.seconds * 2 / _TURN))):
-            runs[name].append(run_open_loop(bench, ports[name], rate, _TURN, number * 1000 + turn))
+        for turn, name in interleave(list(setups), max(1, round(bench.seconds * 2 / TURN))):
+            runs[name].append(run_open_loop(bench, ports[name], rate, TURN, number * 1000 + turn))
     return {name: together(each) for name, each in runs.items()}
 
 
