@@ -65,12 +65,21 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
         ("mirror_inspect", "perhaps"),
         ("mirror_results", "/no/such/directory/results.jsonl"),
         ("mirror_failed", "/dev"),
+        ("mirror_offline", "perhaps"),
+        ("mirror_spec", ""),
     ],
 )
 def test_an_option_that_makes_no_sense(tmp_path: Path, option: str, value: str) -> None:
     log = refused(tmp_path, GOOD, options={option: value})
     assert option in log
     assert value in log
+
+
+@pytest.mark.parametrize("line", ["mirror_offline: 'yes'", "mirror_shown: [1]", "mirror_drain: -5"])
+def test_a_line_of_mitmproxys_own_configuration_that_makes_no_sense(tmp_path: Path, line: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"{line}\n")
+    log = refused(tmp_path / "proxy", GOOD, options={"confdir": str(tmp_path)})
+    assert f"{line.partition(':')[0]}: found " in log
 
 
 def test_a_dependency_that_is_missing_is_named(tmp_path: Path) -> None:

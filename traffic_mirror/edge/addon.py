@@ -22,11 +22,18 @@ from traffic_mirror.edge.dispatcher import Dispatcher
 from traffic_mirror.edge.failed import FailedCopies
 from traffic_mirror.edge.inspection import Inspection, find_flow
 from traffic_mirror.edge.link import Link
-from traffic_mirror.edge.options import ADDRESS, Options, check_files, declare_options, parse_options
+from traffic_mirror.edge.options import (
+    ADDRESS,
+    Options,
+    check_files,
+    convert_deferred,
+    declare_options,
+    parse_options,
+)
 from traffic_mirror.edge.pace import Pace
 from traffic_mirror.edge.program import build_program
 from traffic_mirror.edge.progress import Progress
-from traffic_mirror.edge.refusal import first_words, is_serving, say_and_exit
+from traffic_mirror.edge.refusal import refuse
 from traffic_mirror.edge.spec_in_force import SpecInForce
 from traffic_mirror.edge.summary import summary_line
 from traffic_mirror.edge.worker_log import harmless
@@ -79,8 +86,12 @@ class MirrorAddon:
     # --- mitmproxy's hooks ---
 
     def load(self, loader: addonmanager.Loader) -> None:
-        """Declares the options."""
+        """Declares the options, and takes what was already said of them; a mistake there ends the program."""
         declare_options(loader, self._default_spec)
+        try:
+            convert_deferred(loader.master.options)
+        except exceptions.OptionsError as error:
+            refuse(error)
 
     def configure(self, updated: set[str]) -> None:
         """Takes the options; at start a mistake in them or in the spec ends the program."""
@@ -89,9 +100,7 @@ class MirrorAddon:
         try:
             self._configure(updated)
         except (exceptions.OptionsError, SpecError, OSError) as error:
-            if is_serving():
-                raise exceptions.OptionsError(first_words(error)) from error
-            say_and_exit(error)
+            refuse(error)
 
     def running(self) -> None:
         """Starts what needs the loop to run: the watcher of the spec, the tally."""

@@ -65,10 +65,21 @@ def declare_options(loader: addonmanager.Loader, default_spec: Path) -> None:
     )
 
 
+def convert_deferred(options: optmanager.OptManager) -> None:
+    """Converts what was set before the options were declared: by `--set`, texts; in config.yaml, of any type.
+
+    Raises OptionsError for what can't be; mitmproxy would go on without the addon, and hardly say so.
+    """
+    for name, value in options.deferred.items():
+        if name.startswith("mirror_") and name in options:
+            convert = _to_switch if options.default(name) is False else _to_text
+            options.deferred[name] = convert(name, _one_value(name, value))
+
+
 def parse_options(options: optmanager.OptManager) -> Options:
     """The options as values. Raises OptionsError naming the option, what was found and what is expected."""
     return Options(
-        spec=Path(options.mirror_spec).expanduser(),
+        spec=_parse_spec(options.mirror_spec),
         listen=_parse_listen(options.mirror_listen.strip()),
         results=str(Path(options.mirror_results).expanduser().absolute()) if options.mirror_results else "",
         inspect=_parse_inspect(options.mirror_inspect),
@@ -89,6 +100,46 @@ def check_files(options: Options) -> None:
             raise exceptions.OptionsError(
                 f"{name}: found {found}, expected a file in a directory that exists"
             )
+
+
+def _one_value(name: str, value: object) -> object:
+    """A deferred value; what `--set` left is a list of texts in an object of mitmproxy's own."""
+    texts = getattr(value, "val", None)
+    if texts is None:
+        return value
+    if len(texts) > 1:
+        raise exceptions.OptionsError(f"{name}: found {', '.join(map(repr, texts))}, expected one value")
+    return texts[0] if texts else ""
+
+
+def _to_switch(name: str, value: object) -> bool:
+    match value:
+        case True | "true" | "toggle" | "":  # `--set mirror_offline` is short for `=true`
+            return True
+        case False | "false":
+            return False
+        case _:
+            raise exceptions.OptionsError(f"{name}: found {value!r}, expected true or false")
+
+
+def _to_text(name: str, value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case str() | float():
+            return str(value)
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case _:
+            raise exceptions.OptionsError(f"{name}: found {value!r}, expected text")
+
+
+def _parse_spec(text: str) -> Path:
+    if not text.strip():
+        raise exceptions.OptionsError(
+            f"mirror_spec: found {text!r}, expected a YAML or JSON file, or a directory of them"
+        )
+    return Path(text).expanduser()
 
 
 def _parse_listen(text: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import NoReturn
 
-from mitmproxy import ctx
+from mitmproxy import ctx, exceptions
 
 from traffic_mirror.spec.problems import SpecError
 
@@ -20,20 +20,27 @@ def problems_of(error: Exception) -> tuple[str, ...]:
     return (str(error),)
 
 
-def first_words(error: Exception) -> str:
+def refuse(error: Exception) -> NoReturn:
+    """Ends the program over a mistake. A proxy that already runs goes on: there OptionsError tells it."""
+    if _is_serving():
+        raise exceptions.OptionsError(_first_words(error)) from error
+    _say_and_exit(error)
+
+
+def _first_words(error: Exception) -> str:
     """The first problem, and how many more there are."""
     problems = problems_of(error)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return problems[0] + more
 
 
-def is_serving() -> bool:
+def _is_serving() -> bool:
     """Whether the proxy already runs: then a mistake is refused; before, it ends the program."""
     server = ctx.master.addons.get("proxyserver")
     return server is None or server.is_running
 
 
-def say_and_exit(error: Exception) -> NoReturn:
+def _say_and_exit(error: Exception) -> NoReturn:
     """Ends the program with every problem said. SystemExit passes through mitmproxy's script loader."""
     text = "\n".join(problems_of(error))
     logger.error("mirror: can't start:\n%s", text)
