@@ -93,15 +93,23 @@ class Proxy:
 
     def command(self, name: str, *arguments: str) -> Any:
         """Runs a command through mitmweb's own door and returns its value."""
+        reply = self._ask(name, arguments)
+        assert "error" not in reply, reply
+        return reply.get("value")
+
+    def refused(self, name: str, *arguments: str) -> Any:
+        """What mitmweb says against a command."""
+        return self._ask(name, arguments)["error"]
+
+    def _ask(self, name: str, arguments: Sequence[str]) -> dict[str, Any]:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.web_port}/commands/{name}",
             json.dumps({"arguments": list(arguments)}).encode(),
             {"Authorization": f"Bearer {PASSWORD}", "Content-Type": "application/json", **XSRF},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
-            reply = json.load(answer)
-        assert "error" not in reply, reply
-        return reply.get("value")
+            reply: dict[str, Any] = json.load(answer)
+        return reply
 
     def interrupt(self, *, grace: float = 15.0) -> int:
         """Ctrl-C; the exit status once it is gone."""

@@ -142,6 +142,39 @@ def test_how_many_are_copied_is_said(
     assert f"\ncopy to shadow{said}: http://s.test/a\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("filter_", "taken"),
+    [
+        ("~m GET & ~u :8080/a & ~hq X-A", "filtered"),
+        ("~d h.test & !~bq needle", "filtered"),
+        ("~m POST", "rest"),
+        ("~bq needle", "rest"),
+        ("~src 10.", "rest"),
+        ("~websocket", "rest"),
+    ],
+)
+def test_filters_are_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], filter_: str, taken: str
+) -> None:
+    spec = tmp_path / "mirror.yaml"
+    rules = [
+        {"name": "filtered", "path": "/a", "match": {"filter": filter_}, "destinations": ["http://s.test"]},
+        {"name": "rest", "path": "/*", "destinations": ["http://s.test"]},
+    ]
+    spec.write_text(json.dumps({"apis": [{"name": "x", "traffic_mirror": rules}]}))
+    found = explain(capsys, str(spec), "GET", "http://h.test:8080/a", "-H", "X-A: 1")
+    assert found["rule"] == taken
+    if taken == "rest":
+        assert found["why"] == [
+            {
+                "api": "x",
+                "rule": "filtered",
+                "reason": f"filter {filter_} does not match the request, "
+                "of which method, URL and headers are known here",
+            }
+        ]
+
+
 def test_people_read_it_as_text(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", spec, "GET", "http://other.test:80/x?y", "-H", "Authorization: Bearer abc"]) == 0
     assert capsys.readouterr().out == (
@@ -209,6 +242,7 @@ def test_a_trace_context_of_the_clients_is_shown(spec: str, capsys: pytest.Captu
             "found the URL '/users/1', expected a whole one such as http://api.test/users/42",
         ),
         (["GET", "ftp://x/"], "found the URL 'ftp://x/', expected a whole one"),
+        (["GET", "http://[::1/x"], "found the URL 'http://[::1/x', expected a whole one"),
         (["GET", "http://x/", "-H", "NoColon"], "found the header 'NoColon', expected 'Name: value'"),
         (["GET", "http://x/", "-H", ": x"], "found the header ': x', expected 'Name: value'"),
         (["GET", "http://x/", "-H", "X: a\r\nY: b"], "found CR, LF or NUL"),

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
 from traffic_mirror.check import check_filter
 from traffic_mirror.copies import compile_plan
-from traffic_mirror.copies.headers import check_text
+from traffic_mirror.copies.asked import read_request
 from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.masking import MASK, Masker
 from traffic_mirror.rules import Explanation, Route, compile_rules
@@ -22,14 +20,8 @@ from traffic_mirror.spec.model import Rule, Spec
 from traffic_mirror.spec.problems import SpecError
 from traffic_mirror.spec.reader import read_spec
 
-_ID = "<flow id>"
 _TIMESTAMP = "<unix seconds>"
 _TRACE = "<made from the flow id>"
-_PORTS = {"http": 80, "https": 443}
-_URL = re.compile(
-    r"(?P<scheme>https?)://(?:[^/?#@]*@)?(?P<authority>[^/?#@]+)(?P<target>[^#]*)(?:#.*)?",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Explains one request. 0: explained, taken or not; 1: the spec has problems; 2: no such request."""
     try:
-        request = _request(options.method, options.url, options.headers)
+        request = read_request(options.method, options.url, options.headers)
     except ValueError as problem:
         sys.stderr.write(f"explain: {problem}\n")
         return 2
@@ -61,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
     except SpecError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return 1
-    found = compile_rules(spec).explain(
-        request.method.decode(), request.host, request.target, request.headers
+    found = compile_rules(spec, compile_filter).explain(
+        request.method.decode(), request.host, request.target, request.headers, _flow(spec, request)
     )
     result = describe(spec, found, request)
     if options.json:
@@ -71,6 +63,22 @@ def run(options: argparse.Namespace) -> int:
         asked = Masker(spec.secrets).text(f"{options.method} {options.url}")
         sys.stdout.writelines(f"{line}\n" for line in _lines(result, asked))
     return 0
+
+
+def compile_filter(expression: str) -> Callable[[object], bool]:
+    """A filter expression as a function; mitmproxy is imported only when a spec has one."""
+    from traffic_mirror.edge.filters import compile_filter as compiled  # noqa: PLC0415 - it takes half a second
+
+    return compiled(expression)
+
+
+def _flow(spec: Spec, request: FrozenRequest) -> object | None:
+    """What filters look at; None where the spec has none."""
+    if all(rule.match.filter is None for api in spec.apis for rule in api.rules):
+        return None
+    from traffic_mirror.edge.filters import make_flow  # noqa: PLC0415 - as above
+
+    return make_flow(request)
 
 
 class ShownCopy(TypedDict):
@@ -170,45 +178,3 @@ def _lines(result: Described, asked: str) -> Iterator[str]:
         yield "rules that do not take it:"
         for miss in result["why"]:
             yield f"    {miss['api']} / {miss['rule']}: {miss['reason']}"
-
-
-def _request(method: str, url: str, written: Sequence[str]) -> FrozenRequest:
-    """The request that a client would send; ValueError says what is wrong with how it is written."""
-    parts = _URL.fullmatch(url)
-    if parts is None:
-        raise ValueError(f"found the URL {url!r}, expected a whole one such as http://api.test/users/42")
-    headers = tuple(_field(line) for line in written)
-    named = next((value for name, value in headers if name.lower() == b"host"), None)
-    authority = parts["authority"].encode() if named is None else named
-    if named is None:
-        headers = ((b"Host", authority), *headers)
-    target = parts["target"]
-    request = FrozenRequest(
-        id=_ID,
-        method=method.upper().encode(),
-        scheme=parts["scheme"].lower(),
-        host=_host(authority.decode("utf-8", "replace")),
-        port=_PORTS[parts["scheme"].lower()],
-        authority=authority,
-        target=(target if target.startswith("/") else "/" + target).encode(),
-        http_version="HTTP/1.1",
-        headers=headers,
-        body=b"",
-        time=0.0,
-    )
-    check_text((request.method, request.target, *chain.from_iterable(headers)))
-    return request
-
-
-def _field(line: str) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(":")
-    if not colon or not name.strip():
-        raise ValueError(f"found the header {line!r}, expected 'Name: value'")
-    return name.strip().encode(), value.strip().encode()
-
-
-def _host(authority: str) -> str:
-    """The host of an authority, without its port."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    return authority.partition(":")[0].lower()

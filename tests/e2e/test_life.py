@@ -117,6 +117,8 @@ def test_commands_answer_over_mitmweb_s_own_door(web: Stage) -> None:
     assert web.proxy.command("mirror.rules") == ["all / any: any method ^/ → one"]
     explained = web.proxy.command("mirror.explain", "GET", "http://h.test/x")
     assert explained == ["taken by all / any"]
+    refused = web.proxy.refused("mirror.explain", "GET", "http://[::1/x")
+    assert refused == "found the URL 'http://[::1/x', expected a whole one such as http://api.test/users/42"
     spec = web.proxy.confdir.parent / "mirror.yaml"
     spec.write_text(spec.read_text().replace("name: any", "name: renamed"))
     assert web.proxy.command("mirror.reload") == ["reloaded"]

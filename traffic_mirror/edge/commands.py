@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 from mitmproxy import command, exceptions, http, types
 from mitmproxy.flow import Flow
 
 from traffic_mirror.compare import Baselines, Groups
+from traffic_mirror.copies.asked import read_request
 from traffic_mirror.edge.contentview import diff_text
+from traffic_mirror.edge.filters import make_flow
 from traffic_mirror.edge.inspection import find_flow
 from traffic_mirror.edge.shown import OF
 from traffic_mirror.edge.summary import counted, row_line, summary_line
@@ -163,14 +164,12 @@ def noise_lines(parts: Mapping[str, object]) -> list[str]:
 
 def explain_lines(rules: RuleSet, method: str, url: str) -> list[str]:
     """Which rule takes `method url`, and why the others do not. Raises CommandError for what is no URL."""
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.hostname:
-        raise exceptions.CommandError(
-            f"found {url!r}, expected an absolute URL such as http://example.test/path"
-        )
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        request = read_request(method, url)
+    except ValueError as error:
+        raise exceptions.CommandError(str(error)) from error
     found = rules.explain(
-        method.upper(), parts.hostname, target.encode(), ((b"Host", parts.netloc.encode()),)
+        request.method.decode(), request.host, request.target, request.headers, make_flow(request)
     )
     lines = [f"{miss.api} / {miss.rule}: {miss.reason}" for miss in found.misses]
     if found.route is None:

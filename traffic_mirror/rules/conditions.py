@@ -21,11 +21,15 @@ _LOG = logging.getLogger(__name__)
 
 
 class Seen(NamedTuple):
-    """What conditions look at: header fields, the target, and mitmproxy's flow where there is one."""
+    """What conditions look at: header fields, the target, and mitmproxy's flow where there is one.
+
+    `asked`: nobody sent the request, so the flow has neither a body nor a client.
+    """
 
     headers: Fields
     target: bytes
     flow: object | None
+    asked: bool = False
 
 
 Condition = Callable[[Seen], str | None]
@@ -85,11 +89,14 @@ def _filter_condition(text: str, compile_filter: CompileFilter | None) -> Condit
         if seen.flow is None or accepts is None:
             return f"filter {text} can only be judged on real traffic, in the proxy"
         try:
-            return None if accepts(seen.flow) else f"filter {text} does not match"
+            if accepts(seen.flow):
+                return None
         except Exception as error:  # noqa: BLE001 - a filter runs code of mitmproxy's on any traffic
             if not failed:
                 failed = True  # said once: it may fail for every request
                 _LOG.warning("filter %s failed, which counts as no match: %r", text, error)
             return f"filter {text} failed: {type(error).__name__}"
+        known = ", of which method, URL and headers are known here" if seen.asked else ""
+        return f"filter {text} does not match the request{known}"
 
     return refuses

@@ -108,7 +108,10 @@ class RuleSet:
     def explain(
         self, method: str, host: str, target: bytes, headers: Fields, flow: object | None = None
     ) -> Explanation:
-        """What `match` answers, and why every rule that did not take the request did not."""
+        """What `match` answers, and why every rule that did not take the request did not.
+
+        The request is one that is asked about: `flow` is made of what is known of it.
+        """
         path = read_path(target)
         tyk_path = _tyk_path(target, path)
         found = self._own.find(host, path) if self._own is not None else []
@@ -119,7 +122,7 @@ class RuleSet:
         for entry in self._entries:
             seen = tyk_path if entry.tyk else path
             reason = _refusal(entry, method, host, seen, entry.number in numbers)
-            reason = reason or _unmet(entry, Seen(headers, target, flow))
+            reason = reason or _unmet(entry, Seen(headers, target, flow, asked=True))
             if reason is None and taken is None:
                 taken = entry.route
                 continue
