@@ -41,16 +41,22 @@ class Destinations:
         self._written: dict[Destination, int] = {}
         self._names: set[str] = set()
         self._made: dict[str, int] = {}
+        self._unreadable = False
 
-    def name(self, node: Node) -> None:
-        """Takes a named destination."""
+    def take(self, section: Node) -> None:
+        """Takes the named destinations of a document."""
+        self._unreadable = self._unreadable or section.bad
+        for node in children(section).values():
+            self._name(node)
+
+    def _name(self, node: Node) -> None:
         name = str(node.key)
         if name in self._named:
             found = f"the destination {quote(name)} again (first at {self._places[name]})"
             self._reading.problems.at_key(node, "every name once", found)
             return
         self._places[name] = f"{node.file}:{node.key_position[0]}"
-        destination = build_destination(node, name, self._reading)
+        destination = None if node.bad else build_destination(node, name, self._reading)
         self._named[name] = None if destination is None else self._append(destination)
 
     def resolve(self, node: Node) -> int | None:
@@ -62,6 +68,8 @@ class Destinations:
         if "://" in name:
             url = read_url(node, self._reading)
             return None if url is None else self.write(make_destination(url, "", {}))
+        if self._unreadable and name not in self._named:
+            return None  # it may be among what could not be read
         if name not in self._named:
             hint = did_you_mean(name, self._named, self._reading.problems)
             expected = f"a destination's name{hint} or a URL"

@@ -188,6 +188,7 @@ class _Converter:
         self._collections = reading.collections
         self._substitute = substitute
         self._seen: set[int] = set()
+        self._open: set[int] = set()
         self._aliased = 0
         self._values = 0
         self._full = False
@@ -211,7 +212,8 @@ class _Converter:
                 text, secrets = replaced
         except BadReferenceError as error:
             node = Node(text, origin, parent, key, key_origin)
-            self._problems.at(node, error.expected, error.found)
+            for found, expected in error.faults:
+                self._problems.at(node, expected, found)
             return node
         value = text if origin.style else resolve_scalar(text)
         return Node(value, origin, parent, key, key_origin, secrets)
@@ -224,8 +226,12 @@ class _Converter:
         if depth > MAX_DEPTH:
             self._problems.at(node, f"at most {MAX_DEPTH} levels", "deeper nesting")
             return node
+        if id(origin) in self._open:
+            self._problems.at(node, "a value that ends", "an alias within its own value")
+            return node
         if not self._affordable(origin, node):
             return node
+        self._open.add(id(origin))
         if type(origin) is yaml.SequenceNode:
             node.value = [
                 self.convert(o, node, index, None, depth + 1) for index, o in enumerate(origin.value)
@@ -233,6 +239,7 @@ class _Converter:
         else:
             node.value = {}
             self._mapping(origin, node, depth)
+        self._open.discard(id(origin))
         return node
 
     def _affordable(self, origin: yaml.Node, node: Node) -> bool:
@@ -245,7 +252,7 @@ class _Converter:
             return True
         if not self._full:
             self._problems.at(node, f"at most {MAX_ALIASED}", "too many values repeated by aliases")
-        self._full = True
+        self._full = node.bad = True
         return False
 
     def _mapping(self, origin: yaml.Node, node: Node, depth: int) -> None:

@@ -74,7 +74,9 @@ class Problems:
         if self._problems:
             order = {file: index for index, file in enumerate(files)}
             # What an alias repeats is one problem, at the one place where it is written.
-            once = {(p.file, p.line, p.column, p.found, p.expected): p for p in reversed(self._problems)}
+            once: dict[tuple[object, ...], Problem] = {}
+            for p in self._problems:
+                once.setdefault((p.file, p.line, p.column, p.found, p.expected), p)
             raise SpecError(
                 sorted(once.values(), key=lambda p: (order.get(p.file, len(order)), p.line, p.column, p.path))
             )

@@ -109,9 +109,7 @@ def _build(documents: Sequence[tuple[str, bytes]], reading: Reading, files: list
     top = _top(native, reading)
     destinations = Destinations(reading)
     for root in native:
-        for node in children(children(root).get("destinations", NOTHING)).values():
-            if not node.bad:
-                destinations.name(node)
+        destinations.take(children(root).get("destinations", NOTHING))
     compare = inherit(Compare(), top["compare"], destinations, reading) if "compare" in top else Compare()
     switches = tyk_switches(top.get("tyk", NOTHING))
     names = Names()

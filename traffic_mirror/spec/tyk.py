@@ -233,7 +233,7 @@ def _substitute(reading: Reading, text: str) -> tuple[str, tuple[str, ...]] | No
         return substitute(text, reading.environ)
     for store in _STORES:
         if store in text:
-            raise BadReferenceError(f"a reference to the gateway's {store} store", "env://NAME or ${NAME}")
+            raise BadReferenceError((f"a reference to the gateway's {store} store", "env://NAME or ${NAME}"))
     return substitute(_ENVIRONMENT.sub(r"${\1}", text), reading.environ)
 
 
