@@ -364,3 +364,9 @@ def test_mistakes_in_its_rules_are_said_at_their_places() -> None:
         f'{base}.sampel_rate: the unknown key "sampel_rate"',
         "$.domain: 5",
     ]
+
+
+def test_a_destination_written_twice_is_one() -> None:
+    url = {"url": "http://d.test"}
+    (api,) = read(definition({"destinations": [url, {"url": "http://e.test"}, url]})).apis
+    assert api.rules[0].destinations == (0, 1)

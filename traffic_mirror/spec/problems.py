@@ -100,14 +100,14 @@ def path_of(node: Node) -> str:
 def show(node: Node) -> str:
     """A node's value as the spec has it, shortened; never what the environment put there."""
     value = node.value
-    if _is_header_value(node):
-        return "a value that is not shown"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
     if value is None:
         return "nothing"
+    if _is_header_value(node):
+        return "a value that is not shown"
     if isinstance(value, str) or node.from_environment:
         return quote(hide_user_info(node.source))
     return _shorten(node.source)

@@ -17,7 +17,7 @@ from traffic_mirror.spec.environment import substitute
 from traffic_mirror.spec.model import Api, Compare, Markers, Spec
 from traffic_mirror.spec.node import Node
 from traffic_mirror.spec.problems import Problems
-from traffic_mirror.spec.reading import NOTHING, CheckFilter, Reading, children, items
+from traffic_mirror.spec.reading import FRAMING, NOTHING, CheckFilter, Reading, children, items
 from traffic_mirror.spec.rule import Names, build_api
 from traffic_mirror.spec.schema import check_structure
 from traffic_mirror.spec.tyk import build_tyk, is_tyk, read_tyk, tyk_switches
@@ -122,12 +122,13 @@ def _build(documents: Sequence[tuple[str, bytes]], reading: Reading, files: list
             apis.append(build_api(node, compare, names, destinations, reading))
     if not any(api.rules for api in apis) and not len(reading.problems):
         reading.problems.in_file(files[0] if files else "", "no rule", "at least one API with a rule")
+    markers = _markers(top.get("marker_headers"), reading)
     reading.problems.refuse(files)
     return Spec(
         files=tuple(files),
         destinations=destinations.all(),
         apis=_without_secrets(apis, reading.secrets),
-        markers=_markers(top.get("marker_headers")),
+        markers=markers,
         secrets=tuple(reading.secrets),
     )
 
@@ -184,7 +185,11 @@ def _top(roots: list[Node], reading: Reading) -> dict[str, Node]:
     return top
 
 
-def _markers(node: Node | None) -> Markers:
+def _markers(node: Node | None, reading: Reading) -> Markers:
     if node is None or node.value is True:
         return Markers()
-    return Markers(only_marker=True) if node.value is False else Markers(prefix=node.text)
+    if node.value is False:
+        return Markers(only_marker=True)
+    if node.text.lower() in FRAMING | {"host"}:
+        reading.problems.at(node, "a header that requests do not have of themselves")
+    return Markers(prefix=node.text)

@@ -72,8 +72,7 @@ def build_rule(
     if "method" in entries and "methods" in entries:
         reading.problems.at_key(entries["methods"], "only one of them", "methods beside method")
     if "destinations" in entries:
-        resolved = [destinations.resolve(child) for child in items(entries["destinations"])]
-        values["destinations"] = tuple(index for index in resolved if index is not None)
+        values["destinations"] = _destinations(entries["destinations"], destinations, reading)
     if "compare" in entries:
         values["compare"] = inherit(above, entries["compare"], destinations, reading)
     else:
@@ -92,6 +91,17 @@ def _name(node: Node, names: Names, reading: Reading) -> None:
     child = children(node).get("name")
     if child is not None and not child.bad:
         names.write(child.text, child, "rule", reading)
+
+
+def _destinations(node: Node, destinations: Destinations, reading: Reading) -> tuple[int, ...]:
+    """The indices of a rule's destinations."""
+    found: dict[int, Node] = {}
+    for child in items(node):
+        index = destinations.resolve(child)
+        if index is not None and found.setdefault(index, child) is not child:
+            name = quote(destinations[index].name)
+            reading.problems.at(child, "every destination once", f"the destination {name} again")
+    return tuple(found)
 
 
 def _check_together(entries: dict[str, Node], values: dict[str, Any], reading: Reading) -> None:

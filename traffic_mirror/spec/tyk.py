@@ -196,7 +196,7 @@ def _rules(
         resolved = [
             _destination(child, destinations, reading) for child in items(_entry(node, "destinations"))
         ]
-        values["destinations"] = tuple(index for index in resolved if index is not None)
+        values["destinations"] = tuple(dict.fromkeys(index for index in resolved if index is not None))
         values["ignore_case"] = ignore_case or values.get("ignore_case", False)
         name = " ".join(filter(None, (*values.get("methods", ()), path))) or "any"
         yield Rule(name=names.make(name, node), match=version.match, compare=compare, **values)
