@@ -33,6 +33,7 @@ from traffic_mirror.edge.options import (
 from traffic_mirror.edge.pace import Pace
 from traffic_mirror.edge.program import build_program
 from traffic_mirror.edge.progress import Progress
+from traffic_mirror.edge.reach import out_of_reach
 from traffic_mirror.edge.refusal import refuse
 from traffic_mirror.edge.spec_in_force import SpecInForce
 from traffic_mirror.edge.summary import summary_line
@@ -284,6 +285,8 @@ class MirrorAddon:
         first = self._dispatcher.program is None
         self._dispatcher.program = build_program(spec, rules, self._dispatcher.books, self._inspecting())
         self._dispatcher.books.trim(spec)
+        for warning in out_of_reach(spec, ctx.options.mode, ctx.options.keep_host_header):
+            logger.warning("mirror: %s", warning)
         if not first:
             assert self._spec is not None
             self._link.send(
