@@ -116,3 +116,12 @@ def test_make_alone_lists_the_targets() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("run", "test", "lint", "setup"):
         assert f"make {target} " in listed
+
+
+def test_the_environment_has_the_package_wherever_it_is_used(checkout: Path) -> None:
+    (checkout / "traffic_mirror").mkdir()
+    (checkout / "traffic_mirror" / "__main__.py").write_text("print('here')\n")
+    assert make(checkout).returncode == 0
+    command = [str(checkout / ".venv" / "bin" / "python"), "-m", "traffic_mirror"]
+    done = subprocess.run(command, cwd=checkout.parent, capture_output=True, text=True, check=False)
+    assert done.stdout == "here\n", done.stderr
