@@ -39,6 +39,9 @@ def test_a_save_changes_it(tmp_path: Path, save: Callable[[Path], None]) -> None
 def test_a_directory_is_its_specs_and_nothing_else(tmp_path: Path) -> None:
     before = fingerprint(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / ".#spec.yaml").symlink_to("someone@somewhere.1234")
+    (tmp_path / "._spec.yaml").write_text("x")
+    (tmp_path / "spec.yaml").mkdir()
     assert fingerprint(tmp_path) == before
     (tmp_path / "more.yml").write_text("x: 1")
     assert fingerprint(tmp_path) != before
@@ -46,3 +49,11 @@ def test_a_directory_is_its_specs_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_empty(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "none.yaml") == ()
+
+
+def test_a_directory_that_can_t_be_read_is_empty(tmp_path: Path) -> None:
+    class Unreadable(type(tmp_path)):  # type: ignore[misc]  # a directory that root, too, can't read
+        def iterdir(self) -> None:
+            raise PermissionError
+
+    assert fingerprint(Unreadable(tmp_path)) == ()

@@ -394,6 +394,7 @@ def test_the_files_of_a_directory_are_one_spec(tmp_path: Path) -> None:
     )
     (tmp_path / "c.yaml").write_text("destinations: {shared: {url: 'http://d.test'}}\ncompare: true")
     (tmp_path / "ignored.txt").write_text("{")
+    (tmp_path / ".#a.json").symlink_to("nowhere")
     (tmp_path / "sub.yaml").mkdir()
     spec = read_spec(tmp_path, {})
     assert [api.name for api in spec.apis] == ["first", "second"]

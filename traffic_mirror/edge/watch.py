@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SUFFIXES = (".yaml", ".yml", ".json")
+from traffic_mirror.spec.reader import spec_files
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
@@ -14,9 +14,10 @@ def fingerprint(path: Path) -> Fingerprint:
 
     An editor's save may write in place or replace the file: either changes it. Empty when there is none.
     """
-    files = [path]
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    try:
+        files = spec_files(path) if path.is_dir() else [path]
+    except OSError:  # it went meanwhile, or may not be read any more
+        return ()
     return tuple(entry for file in files if (entry := _look(file)) is not None)
 
 

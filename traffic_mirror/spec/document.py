@@ -26,6 +26,7 @@ MAX_DEPTH = 48
 MAX_ALIASED = 200_000
 
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_COLON = "could not find expected ':'"
 _ALIAS = re.compile(r"\*[^\s,\[\]{}:]+")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
@@ -41,7 +42,7 @@ def read_document(file: str, data: bytes, problems: Problems) -> yaml.Node | Non
         problems.in_file(file, error.found, error.expected, error.line, error.column)
         return None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = _mark(error)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problems.in_file(file, *_syntax_error(error, text), line, column)
         return None
@@ -100,6 +101,13 @@ def _end_of(text: str) -> tuple[int, int]:
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
+def _mark(error: yaml.MarkedYAMLError) -> Any:
+    """Where the mistake is: the parser stops there, but for a key, which it still hopes to see the end of."""
+    if error.problem == _NO_COLON:
+        return error.context_mark
+    return error.problem_mark or error.context_mark
+
+
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str]:
     """What was found and what is expected: frequent mistakes in plain words, others as the parser says it."""
     problem, mark, began = str(error.problem), error.problem_mark, error.context_mark
@@ -112,6 +120,12 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str]:
         return f"a syntax error (no value begins with {rest[:1]})", "YAML or JSON, such a value in quotes"
     if "undefined alias" in problem and (alias := _ALIAS.match(rest)):
         return f"the alias {alias[0]} of nothing", f"an anchor &{alias[0][1:]} before it"
+    if problem == _NO_COLON:
+        return 'a line without ": " after a key', "key: value, with a space behind the colon"
+    if rest[:1] in ("{", "[") and "did not find expected ','" in problem:
+        return f'a "{rest[0]}" in a text without quotes', "quotes around it, as it stands within {} or []"
+    if str(error.context) == "while scanning an alias":
+        return "a * that begins no alias", "quotes around a text that begins with *"
     if "mapping values are not allowed" in problem:
         return (
             'a ":" where no key can be',

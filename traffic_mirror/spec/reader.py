@@ -29,6 +29,7 @@ _ONCE = ("compare", "marker_headers", "tyk")
 def read_spec(path: Path, environ: Mapping[str, str], check_filter: CheckFilter | None = None) -> Spec:
     """The spec of a file, or of a directory's *.yaml, *.yml and *.json files in the order of their names.
 
+    Hidden files (`.#spec.yaml`, `._spec.yaml`), which editors and systems leave there, are none.
     `environ` gives `${…}` their values; `check_filter` says what is wrong with a filter expression, or None.
     Raises SpecError with every problem.
     """
@@ -59,11 +60,20 @@ def parse_spec(
     return _parse(documents, reading, [file for file, _ in documents])
 
 
+def spec_files(directory: Path) -> list[Path]:
+    """The files of a directory that make a spec, in the order of their names. Raises OSError."""
+    return sorted(
+        file
+        for file in directory.iterdir()
+        if file.suffix in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
+    )
+
+
 def _files(path: Path, problems: Problems) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.is_dir())
+        files = spec_files(path)
     except (OSError, ValueError) as error:
         problems.in_file(
             str(path), (getattr(error, "strerror", None) or "not a path").lower(), "a file or directory"
