@@ -92,6 +92,20 @@ def test_a_changed_spec_takes_effect_while_traffic_flows(tmp_path: Path) -> None
         assert total["outcomes"]["delivered"] == len(visitors.answers) + 1
 
 
+def test_another_spec_is_taken_while_it_runs_or_refused(web: Stage) -> None:
+    other = web.proxy.confdir.parent / "other.yaml"
+    other.write_text("apis: [{traffic_mirror: [{path: /*}]}]")
+    said = web.proxy.refused("set", f"mirror_spec={other}")
+    assert said.startswith(f"{other}:1:26: $.apis[0].traffic_mirror[0].destinations: found nothing")
+    assert web.proxy.command("mirror.rules") == ["all / any: any method ^/ → one"]
+    assert "reloaded" not in web.proxy.log
+    other.write_text(
+        "apis: [{name: other, traffic_mirror: [{path: /*, destinations: ['http://127.0.0.1:9']}]}]"
+    )
+    web.proxy.command("set", f"mirror_spec={other}")
+    assert web.proxy.command("mirror.rules") == ["other / /*: any method /* → http://127.0.0.1:9"]
+
+
 def test_paused_it_copies_nothing_and_says_so(web: Stage) -> None:
     first, second, third = tag(), tag(), tag()
     web.send(request(f"/{first}"))

@@ -17,6 +17,7 @@ from traffic_mirror.edge.shown import (
     differences_of,
     set_aside_of,
 )
+from traffic_mirror.edge.summary import counted
 
 # All of it runs on the proxy's loop: these bound its work to some tens of milliseconds.
 MAX_BODY = 128 * 1024  # bytes of each side's body
@@ -131,4 +132,4 @@ def _noise(copy: http.HTTPFlow) -> Iterator[str]:
         counts = Counter(it.why for it in aside)
         kinds = ", ".join(f"{count} {why}" for why, count in counts.most_common())
         yield _GAP
-        yield f"Set aside as noise: {len(aside)} places ({kinds})"
+        yield f"Set aside as noise: {counted(len(aside), 'place')} ({kinds})"

@@ -42,7 +42,12 @@ class SpecInForce:
         on_new(self.spec, rules)
 
     def move(self, path: Path) -> None:
-        """Reads another file from now on. Raises SpecError or OSError, and stays where it was."""
+        """Reads another file from now on. Raises SpecError or OSError, and stays where it was.
+
+        After a refusal mitmproxy says what held before again: that is no other file.
+        """
+        if path == self._path:
+            return
         seen = fingerprint(path)
         compiled = load_spec(path)
         self._path, self._seen = path, seen
