@@ -31,6 +31,7 @@ from benchmarks.rounds import spread_of
 from benchmarks.servers import Server
 from benchmarks.specs import mirror_all, mirror_none
 from benchmarks.throughput import json_body
+from traffic_mirror.copies.headers import has_field, is_websocket_upgrade
 from traffic_mirror.edge import capture
 from traffic_mirror.edge.addon import MirrorAddon
 from traffic_mirror.edge.outbox import Outbox
@@ -129,8 +130,8 @@ async def _time_stages(addon: MirrorAddon) -> list[Figure]:
     stages: list[tuple[str, Callable[[], object]]] = [
         ("find the host asked for", lambda: capture.asked_host(flow)),
         ("match it", lambda: program.rules.match("GET", "127.0.0.1", data.path, fields, flow)),
-        ("look for the loop marker", lambda: capture.has_field(fields, program.markers)),
-        ("look for a WebSocket upgrade", lambda: capture.is_websocket_upgrade(fields)),
+        ("look for the loop marker", lambda: has_field(fields, program.markers)),
+        ("look for a WebSocket upgrade", lambda: is_websocket_upgrade(fields)),
         ("sample it", lambda: sampler.decide(route, program.spec, fields, data.path, "127.0.0.1")),
         ("freeze it", lambda: capture.freeze_request(flow, "127.0.0.1", False)),
         ("encode the frame", lambda: encode(frame, _BODY)),

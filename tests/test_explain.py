@@ -143,6 +143,27 @@ def test_how_many_are_copied_is_said(
 
 
 @pytest.mark.parametrize(
+    ("rule", "header", "said"),
+    [
+        ("", "x-my: no", " (skipped: the request is a copy itself)"),
+        ("", "X-Traffic-Mirror: true", ""),
+        ("", "Upgrade: WebSocket", " (skipped: the rule does not say websocket: true)"),
+        ("websocket: true, ", "Upgrade: websocket", ""),
+    ],
+)
+def test_what_is_skipped_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rule: str, header: str, said: str
+) -> None:
+    spec = tmp_path / "mirror.yaml"
+    spec.write_text(
+        "marker_headers: X-My\n"
+        f"apis: [{{traffic_mirror: [{{path: /a, {rule}destinations: ['http://s.test']}}]}}]\n"
+    )
+    assert main(["explain", str(spec), "GET", "http://h.test/a", "-H", header]) == 0
+    assert f"\ncopy to http://s.test{said}: http://s.test/a\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("filter_", "taken"),
     [
         ("~m GET & ~u :8080/a & ~hq X-A", "filtered"),

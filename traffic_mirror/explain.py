@@ -13,6 +13,8 @@ from typing import TypedDict
 from traffic_mirror.check import check_filter
 from traffic_mirror.copies import compile_plan
 from traffic_mirror.copies.asked import read_request
+from traffic_mirror.copies.headers import has_field, is_websocket_upgrade
+from traffic_mirror.copies.markers import marker_names
 from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.masking import MASK, Masker
 from traffic_mirror.rules import Explanation, Route, compile_rules
@@ -84,7 +86,7 @@ def _flow(spec: Spec, request: FrozenRequest) -> object | None:
 class ShownCopy(TypedDict):
     """A copy as it is printed; the markers' id and time are placeholders, and secrets are masked.
 
-    `sampled` says in words of how many requests there is one, None: of all.
+    `sampled` says in words of how many requests there is one, or why there is none; None: of all.
     """
 
     destination: str
@@ -128,13 +130,22 @@ def _copy(spec: Spec, route: Route, index: int, request: FrozenRequest, masker: 
         placeholders[b"traceparent"] = _TRACE
     return {
         "destination": masker.text(destination.name),
-        "sampled": _sampled(route.rule, destination.sample_rate),
+        "sampled": _skipped(spec, route.rule, request) or _sampled(route.rule, destination.sample_rate),
         "url": masker.text(copy.shown_url),
         "headers": [
             (_shown(name), placeholders.get(name.lower()) or masker.text(_value(name, value)))
             for name, value in ((b"Host", copy.host), *copy.headers)
         ],
     }
+
+
+def _skipped(spec: Spec, rule: Rule, request: FrozenRequest) -> str | None:
+    """Why a request that a rule takes is not copied all the same."""
+    if has_field(request.headers, marker_names(spec)):
+        return "skipped: the request is a copy itself"
+    if is_websocket_upgrade(request.headers) and not rule.websocket:
+        return "skipped: the rule does not say websocket: true"
+    return None
 
 
 def _sampled(rule: Rule, destination_rate: float) -> str | None:

@@ -7,6 +7,7 @@ from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow, tutils
 
+from traffic_mirror.copies.headers import is_websocket_upgrade
 from traffic_mirror.edge import capture
 
 
@@ -118,4 +119,4 @@ def test_a_primary_that_did_not_answer_is_told_with_the_reason() -> None:
     ],
 )
 def test_websocket_upgrades(fields: tuple[tuple[bytes, bytes], ...], expected: bool) -> None:
-    assert capture.is_websocket_upgrade(fields) is expected
+    assert is_websocket_upgrade(fields) is expected

@@ -88,3 +88,16 @@ def check_text(parts: Iterable[bytes]) -> None:
     text = b"".join(parts)
     if b"\r" in text or b"\n" in text or b"\0" in text:
         raise ValueError("found CR, LF or NUL in the request's line or header fields, expected none")
+
+
+def is_websocket_upgrade(fields: Fields) -> bool:
+    """Whether the request asks to become a WebSocket (RFC 6455, section 4.1)."""
+    return any(
+        len(name) == 7 and name.lower() == b"upgrade" and value.lower() == b"websocket"
+        for name, value in fields
+    )
+
+
+def has_field(fields: Fields, names: frozenset[bytes]) -> bool:
+    """Whether a header of one of `names` (lower case) is there."""
+    return any(name.lower() in names for name, _ in fields)

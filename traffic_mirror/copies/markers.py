@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from traffic_mirror.copies.request import FrozenRequest
-from traffic_mirror.spec.model import Api, Markers
+from traffic_mirror.spec.model import Api, Markers, Spec
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -43,6 +43,12 @@ def compile_marking(markers: Markers, api: Api) -> Marking:
         return Marking(prefix, None, None, None)
     identity = prefix + b"-Id" if markers.with_id else None
     return Marking(prefix, prefix + b"-Source", prefix + b"-Timestamp", identity)
+
+
+def marker_names(spec: Spec) -> frozenset[bytes]:
+    """The headers that say a request is a copy already, in lower case: the spec's and its APIs' own."""
+    prefixes = {spec.markers.prefix, *(api.markers.prefix for api in spec.apis if api.markers is not None)}
+    return frozenset(prefix.lower().encode() for prefix in prefixes)
 
 
 def make_traceparent(request_id: str, destination: str) -> bytes:

@@ -10,7 +10,7 @@ from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 
 from traffic_mirror.copies import without_credentials
-from traffic_mirror.copies.request import Fields, FrozenRequest
+from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.wire.frames import Primary
 
 # In these modes the client names the host itself, in the URL or by CONNECT.
@@ -66,19 +66,6 @@ def freeze_request(flow: http.HTTPFlow, host: str, added_authorization: bool) ->
         client=flow.client_conn.peername[0],
         trailers=data.trailers.fields if data.trailers else (),
     )
-
-
-def is_websocket_upgrade(fields: Fields) -> bool:
-    """Whether the request asks to become a WebSocket (RFC 6455, section 4.1)."""
-    return any(
-        len(name) == 7 and name.lower() == b"upgrade" and value.lower() == b"websocket"
-        for name, value in fields
-    )
-
-
-def has_field(fields: Fields, names: frozenset[bytes]) -> bool:
-    """Whether a header of one of `names` (lower case) is there."""
-    return any(name.lower() in names for name, _ in fields)
 
 
 def freeze_answer(

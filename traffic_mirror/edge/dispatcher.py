@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Sequence
 from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 
+from traffic_mirror.copies.headers import has_field, is_websocket_upgrade
 from traffic_mirror.edge import capture
 from traffic_mirror.edge.bodies import Bodies
 from traffic_mirror.edge.books import Books
@@ -139,7 +140,7 @@ class Dispatcher:
             return None
         plan = taken.plan
         reason = self._why_not(taken)
-        if not reason and capture.is_websocket_upgrade(flow.request.data.headers.fields):
+        if not reason and is_websocket_upgrade(flow.request.data.headers.fields):
             if plan.rule.websocket:
                 self._sockets.ask(taken)
                 return None
@@ -218,7 +219,7 @@ class Dispatcher:
         """The reason to skip every copy, whatever the body, or ""."""
         if self.paused:
             return "paused"
-        if capture.has_field(taken.flow.request.data.headers.fields, taken.program.markers):
+        if has_field(taken.flow.request.data.headers.fields, taken.program.markers):
             return "loop"
         return ""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from traffic_mirror.copies.markers import marker_names
 from traffic_mirror.edge.filters import check_filter, compile_filter
 from traffic_mirror.ledger import Row
 from traffic_mirror.rules import Route, RuleSet, compile_rules
@@ -105,10 +106,5 @@ def build_program(spec: Spec, rules: RuleSet, rows: Rows, compare_by_default: bo
         spec=spec,
         rules=rules,
         plans=tuple(tuple(plan(api, rule) for rule in api.rules) for api in spec.apis),
-        markers=_marker_names(spec),
+        markers=marker_names(spec),
     )
-
-
-def _marker_names(spec: Spec) -> frozenset[bytes]:
-    prefixes = {spec.markers.prefix} | {"X-Tyk-Mirror" for api in spec.apis if api.tyk is not None}
-    return frozenset(prefix.lower().encode() for prefix in prefixes)
