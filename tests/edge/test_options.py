@@ -9,7 +9,13 @@ from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.test import taddons
 
-from traffic_mirror.edge.options import Options, convert_deferred, declare_options, parse_options
+from traffic_mirror.edge.options import (
+    Options,
+    convert_deferred,
+    declare_options,
+    misspelt,
+    parse_options,
+)
 
 
 def options(*sets: str, **configured: object) -> Options:
@@ -56,3 +62,21 @@ def test_a_text_without_a_value_is_empty() -> None:
 def test_what_makes_no_sense_is_said(sets: list[str], configured: dict[str, object], message: str) -> None:
     with pytest.raises(exceptions.OptionsError, match=message):
         options(*sets, **configured)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mirror_sepc", ["there is no option mirror_sepc (did you mean mirror_spec?); it is ignored"]),
+        ("miror_results", ["there is no option miror_results (did you mean mirror_results?); it is ignored"]),
+        ("mirror_of_nothing", ["there is no option mirror_of_nothing; it is ignored"]),
+        ("another_addons", []),
+        ("mirror_spec", []),
+    ],
+)
+def test_a_misspelt_option_is_said(name: str, said: list[str]) -> None:
+    with taddons.context() as context:
+        context.options.set(f"{name}=1", defer=True)
+        declare_options(Loader(context.master), Path("mirror.yaml"))
+        context.options.process_deferred()
+        assert list(misspelt(context.options)) == said

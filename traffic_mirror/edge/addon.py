@@ -28,6 +28,7 @@ from traffic_mirror.edge.options import (
     check_files,
     convert_deferred,
     declare_options,
+    misspelt,
     parse_options,
 )
 from traffic_mirror.edge.pace import Pace
@@ -105,9 +106,8 @@ class MirrorAddon:
 
     def running(self) -> None:
         """Starts what needs the loop to run: the watcher of the spec, the tally."""
-        for name in ctx.options.deferred:
-            if name.startswith("mirror_"):
-                logger.warning("mirror: there is no option %s; it is ignored", name)
+        for warning in misspelt(ctx.options):
+            logger.warning("mirror: %s", warning)
         contentviews.add(MirrorDiff(find_flow))
         self._add_page_to_mitmweb()
         self._show_progress()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +76,16 @@ def convert_deferred(options: optmanager.OptManager) -> None:
         if name.startswith("mirror_") and name in options:
             convert = _to_switch if options.default(name) is False else _to_text
             options.deferred[name] = convert(name, _one_value(name, value))
+
+
+def misspelt(options: optmanager.OptManager) -> Iterator[str]:
+    """What to say of options that were set, that nobody has declared, and that were meant for us."""
+    known = [name for name, _ in options.items() if name.startswith("mirror_")]
+    for name in options.deferred:
+        close = difflib.get_close_matches(name, known, 1, 0.8)
+        if close or name.startswith("mirror"):
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            yield f"there is no option {name}{hint}; it is ignored"
 
 
 def parse_options(options: optmanager.OptManager) -> Options:
