@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.ledger import Count
 from traffic_mirror.wire.frames import Control, Statistics, Tally, VerdictCount
 
+METRICS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 BASE = (
     Count("api", "rule", "shadow", "delivered", "2xx", 10),
     Count("api", "old", "gone", "failed", "dns", 1),
@@ -76,6 +79,8 @@ def test_the_summary_counts_every_worker_and_the_edge(worker: WorkerProcess) -> 
     worker.wait_for_endings(5)
     status, headers, text = ask(listen_of(worker), "/api/summary")
     summary = json.loads(text)
+    written = json.loads(re.findall(r"```json\n(.*?)```", METRICS.read_text(), re.DOTALL)[0])
+    assert list(summary) == list(written), "as docs/metrics.md has it"
     assert (status, headers["Content-Type"]) == (200, "application/json")
     assert (summary["selected"], summary["in_flight"], summary["paused"]) == (19, 0, True)
     assert summary["outcomes"] == {"delivered": 15, "failed": 1, "dropped": 0, "skipped": 3, "sampled_out": 0}
