@@ -11,7 +11,7 @@ from traffic_mirror.spec.model import Pairs
 from traffic_mirror.spec.node import Node
 from traffic_mirror.spec.pattern import check_expression
 from traffic_mirror.spec.place import PlaceError, parse_json_path, parse_place
-from traffic_mirror.spec.problems import Problems
+from traffic_mirror.spec.problems import Problems, quote
 from traffic_mirror.spec.units import parse_duration, parse_rate, parse_size
 
 type CheckFilter = Callable[[str], str | None]
@@ -131,9 +131,13 @@ def rate(node: Node, reading: Reading) -> float:
 def headers(node: Node, reading: Reading) -> Pairs:
     """Header names and values that a copy may be given."""
     pairs = []
+    seen: dict[str, Node] = {}
     for name, child in children(node).items():
         if child.bad:
             continue
+        if (first := seen.setdefault(name.lower(), child)) is not child:
+            found = f"the header {quote(name)} again ({quote(first.key)} in line {first.key_position[0]})"
+            reading.problems.at_key(child, "every header once, in whatever case", found)
         if name.lower() in FRAMING:
             reading.problems.at_key(
                 child, "a header that does not frame the message or belong to one connection"
