@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from mitmproxy.test import tutils
@@ -54,6 +54,26 @@ def test_another_addons_callable_still_decides_what_the_primary_gets(first: str)
     assert seen == [b"hey"], "the copy carries what the client sent"
 
 
+def test_an_addon_may_put_its_own_around_what_is_there() -> None:
+    """Around the tee, that is, which must see each piece once and not call itself."""
+    request = tutils.treq()
+    seen: list[bytes] = []
+    request.stream = True
+    tee_stream(request, seen.append)
+    for mark in (b"1", b"2"):
+        before = request.stream
+        assert callable(before)
+
+        def wrap(piece: bytes, before: Callable[[bytes], bytes] = before, mark: bytes = mark) -> bytes:
+            return before(piece) + mark
+
+        request.stream = wrap
+    request.stream = request.stream
+    assert callable(request.stream)
+    assert request.stream(b"a") == b"a12"
+    assert seen == [b"a"]
+
+
 def test_a_teed_request_is_copied_like_any_other() -> None:
     request = tutils.treq(content=b"body")
     seen: list[bytes] = []
@@ -73,6 +93,8 @@ def test_a_teed_request_is_copied_like_any_other() -> None:
         pytest.param(b"HTTP/1.1", b"POST", (), False, id="a POST that announces nothing"),
         pytest.param(b"HTTP/2.0", b"POST", (), True, id="HTTP/2 announces nothing"),
         pytest.param(b"HTTP/2.0", b"GET", (), False, id="an HTTP/2 GET"),
+        pytest.param(b"HTTP/2.0", b"GET", ((b"content-length", b"3"),), True, id="an HTTP/2 GET with a body"),
+        pytest.param(b"HTTP/1.1", b"HEAD", ((b"Content-Length", b"3"),), False, id="a HEAD's means nothing"),
     ],
 )
 def test_where_a_body_may_come(

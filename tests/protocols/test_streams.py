@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -36,7 +37,18 @@ apis:
 """
 SHOUT = """
 def requestheaders(flow):
+    before = flow.request.stream
     if "shouted" in flow.request.path:
+        flow.request.stream = lambda piece: piece.upper()
+    elif "split" in flow.request.path:
+        flow.request.stream = lambda piece: [piece[:1], piece[1:]] if piece else []
+    elif "generated" in flow.request.path:
+        flow.request.stream = lambda piece: (piece[at : at + 100] for at in range(0, len(piece), 100))
+    elif "wrapped" in flow.request.path:
+        flow.request.stream = lambda piece: before(piece) if callable(before) else piece
+
+def request(flow):
+    if "late" in flow.request.path:
         flow.request.stream = lambda piece: piece.upper()
 """
 BODY = random.Random(1).randbytes(3 * MIB)
@@ -124,6 +136,30 @@ def test_another_addon_s_stream_decides_for_the_primary_alone(on: Stage, how: st
     assert copy.body == body
 
 
+@pytest.mark.parametrize("how", ["known-length", "chunked"])
+@pytest.mark.parametrize("word", ["split", "generated", "wrapped", "late"])
+def test_pieces_may_be_cut_and_functions_put_around_each_other(on: Stage, word: str, how: str) -> None:
+    word = f"{word}-{tag()}"
+    whole = request(f"/{word}", method="POST", body=BODY)
+    assert on.send(whole if how == "known-length" else chunked(f"/{word}", BODY)).status == 200
+    for name in ("primary", "one"):
+        (got,) = on.received(name, word)
+        assert got.body == BODY
+
+
+@pytest.mark.parametrize("how", ["known-length", "chunked"])
+def test_the_body_of_a_head_request_is_left_out(on: Stage, how: str) -> None:
+    word = tag()
+    data = request(f"/{word}", method="HEAD", body=BODY)
+    if how == "chunked":
+        data = chunked(f"/{word}", BODY).replace(b"POST", b"HEAD", 1)
+    before = on.ended("any", "one").get(("delivered", "2xx"), 0)
+    assert on.send(data).status == 200
+    (copy,) = on.received("one", word)
+    assert (copy.method, copy.body, copy.header("transfer-encoding")) == (b"HEAD", b"", None)
+    wait_until(lambda: on.ended("any", "one").get(("delivered", "2xx"), 0) == before + 1)
+
+
 def test_streams_pass_side_by_side(on: Stage) -> None:
     words = [tag() for _ in range(8)]
     bodies = {word: random.Random(word).randbytes(400_000) for word in words}
@@ -172,6 +208,85 @@ def test_what_is_not_selected_is_not_passed_on(on: Stage) -> None:
     word = tag()
     assert on.send(request(f"/off/{word}", method="POST", body=BODY)).status == 200
     on.wait_until_ended("off", "one", {("sampled_out", "rule_rate"): 1})
+
+
+class Hasty(RecordingServer):
+    """Answers before the body is there: in part, as a whole, or with a refusal and a close."""
+
+    def _converse(self, connection: Connection, reader: BinaryIO) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n") and (line := reader.readline()):
+            head += line
+        if b"/begins" in head:
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+            while b"last" not in (data := reader.readline()) and data:
+                pass
+            connection.send(b"lf")
+        elif b"/whole" in head:
+            connection.send(response())
+        else:
+            reader.readline()
+            connection.send(response(413, b"too large", [("Connection", "close")]))
+            return
+        with contextlib.suppress(OSError):
+            while reader.readline():
+                pass
+
+
+HASTY_SPEC = """
+version: 1
+destinations: {one: {url: $one, max_in_flight: 1}}
+apis: [{name: all, traffic_mirror: [{name: any, path: "^/", destinations: [one]}]}]
+"""
+
+
+def test_a_primary_that_answers_in_mid_body_and_closes_takes_no_place_for_good(tmp_path: Path) -> None:
+    """mitmproxy tells of the answer, and then of nothing more: the copy has to end all the same."""
+    options = {"stream_large_bodies": "100k"}
+    with (
+        Hasty() as primary,
+        stage(
+            tmp_path, HASTY_SPEC, behaviours={"one": None}, mode=f"reverse:{primary.url}", options=options
+        ) as on,
+    ):
+        head = b"POST /refused HTTP/1.1\r\nHost: h.test\r\nContent-Length: 1000000\r\n\r\n"
+        with Client(on.proxy.port) as client:
+            client.send(head + b"one line\n" * 100)
+            assert client.receive(b"POST").status == 413
+        on.wait_until_ended("any", "one", {("dropped", "client_gone"): 1})
+        assert on.send(request("/refused", method="POST", body=b"x\n")).status == 413
+        on.wait_until_ended("any", "one", {("dropped", "client_gone"): 1, ("delivered", "2xx"): 1})
+
+
+@pytest.mark.parametrize("path", ["begins", "whole"])
+def test_a_primary_that_answers_before_the_body_begins(tmp_path: Path, path: str) -> None:
+    """As the server of a two-way stream may, which greets its client first."""
+    addon = tmp_path / "streaming.py"
+    addon.write_text(
+        "def requestheaders(flow): flow.request.stream = True\n"
+        "def responseheaders(flow): flow.response.stream = True\n"
+    )
+    with (
+        Hasty() as primary,
+        stage(
+            tmp_path,
+            HASTY_SPEC.replace("destinations: [one]", "destinations: [one], compare: true"),
+            behaviours={"one": None},
+            mode=f"reverse:{primary.url}",
+            arguments=["-s", str(addon)],
+        ) as on,
+        Client(on.proxy.port) as client,
+    ):
+        head = f"POST /{path} HTTP/1.1\r\nHost: h.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+        client.send(head.encode())
+        got = client.socket.recv(1000)
+        while b"ha" not in got and b"ok" not in got:
+            got += client.socket.recv(1000)
+        client.send(chunks(b"last\n"))
+        (copy,) = on.received("one", path)
+        assert copy.body == b"last\n"
+        on.wait_until_ended("any", "one", {("delivered", "2xx"): 1})
+        wait_until(lambda: sum(on.proxy.summary()["verdicts"].values()) == 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")

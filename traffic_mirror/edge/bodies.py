@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 
 from mitmproxy import http
@@ -11,6 +13,10 @@ from traffic_mirror.edge.tee import may_have_body, tee_stream
 from traffic_mirror.wire.frames import Chunk, ChunkEnd
 
 MAX_WAITING = 32 * 1024 * 1024  # bytes that wait for the worker before a piece finds no room
+
+STANDSTILL = 3.0  # seconds without a piece after which the body of an answered request is given up
+
+logger = logging.getLogger("traffic_mirror")
 
 Begin = Callable[[http.HTTPFlow], bool]
 
@@ -38,6 +44,21 @@ class Bodies:
         if body is not None:
             body.abort("client_gone")
 
+    def answered(self, flow: http.HTTPFlow) -> None:
+        """The primary has answered. Its client may now say no more, and of that no hook tells."""
+        body = self._passing.get(flow.id)
+        if body is not None:
+            asyncio.get_running_loop().call_later(STANDSTILL, self._look, body, flow, body.pieces)
+
+    def _look(self, body: _Body, flow: http.HTTPFlow, before: int) -> None:
+        """Gives up a body that stood still since the last look."""
+        if self._passing.get(flow.id) is not body:
+            return
+        if body.pieces == before:
+            self.abort(flow)
+        else:
+            self.answered(flow)
+
     def begin(self, body: _Body, flow: http.HTTPFlow) -> bool:
         """The first piece is here."""
         self._passing[flow.id] = body
@@ -56,15 +77,25 @@ class Bodies:
 class _Body:
     """One body; what mitmproxy calls with each piece, and with none at the end."""
 
-    __slots__ = ("_begun", "_bodies", "_flow", "_open")
+    __slots__ = ("_begun", "_bodies", "_flow", "_open", "pieces")
 
     def __init__(self, bodies: Bodies, flow: http.HTTPFlow) -> None:
         self._bodies = bodies
         self._flow = flow
         self._begun = False
         self._open = False
+        self.pieces = 0
 
     def __call__(self, piece: bytes) -> None:
+        """Never raises: mitmproxy calls this in the midst of a client's request, not as a hook."""
+        self.pieces += 1
+        try:
+            self._take(piece)
+        except Exception:
+            logger.exception("mirror: a body that passes can't be mirrored")
+            self.abort("internal")
+
+    def _take(self, piece: bytes) -> None:
         if not self._begun:
             self._begun = True
             self._open = self._bodies.begin(self, self._flow)

@@ -72,6 +72,8 @@ class Dispatcher:
             self._end_here(refused, refused.plan.lots, "skipped", "websocket_refused")
         if flow.error:
             self._bodies.abort(flow)
+        else:
+            self._bodies.answered(flow)
         awaited = self._awaited.pop(flow.id, None)
         if awaited is None:
             return
@@ -146,6 +148,8 @@ class Dispatcher:
                 return None
             reason = "websocket"
         content = flow.request.data.content
+        if content is None and flow.request.data.method == b"HEAD":
+            content = b""  # what was streamed means nothing
         if not reason and content is None:
             reason = "body_unavailable"
         elif not reason and content is not None and len(content) > plan.rule.max_body:
@@ -178,23 +182,26 @@ class Dispatcher:
 
     def _begin_body(self, flow: http.HTTPFlow) -> bool:
         """Mirrors a request whose body begins to pass, if a rule takes it."""
-        taken = self._take(flow)
+        taken = self._take(flow, streamed=True)
         if taken is None:
             return False
         if reason := self._why_not(taken):
             self._end_here(taken, taken.plan.lots, "skipped", reason)
             return False
         chosen = self._sample(taken)
-        return bool(chosen and self._mirror(taken, chosen, None))
+        mirrored = bool(chosen and self._mirror(taken, chosen, None))
+        if flow.response is not None and flow.response.timestamp_end is not None:
+            self.response(flow)  # it came before the body's first byte
+        return mirrored
 
     def _begin_socket(self, taken: Taken) -> bool:
         chosen = self._sample(taken)
         return bool(chosen and self._mirror(taken, chosen, b"", websocket=True))
 
-    def _take(self, flow: http.HTTPFlow) -> Taken | None:
+    def _take(self, flow: http.HTTPFlow, *, streamed: bool = False) -> Taken | None:
         """The rule that takes `flow`, if it is traffic and one does."""
         program = self.program
-        if program is None or not self._is_traffic(flow):
+        if program is None or not self._is_traffic(flow, streamed=streamed):
             return None
         host = capture.asked_host(flow)
         route = self._match(flow, host)
@@ -207,12 +214,15 @@ class Dispatcher:
             data.method.decode("latin-1"), host, data.path, data.headers.fields, flow
         )
 
-    def _is_traffic(self, flow: http.HTTPFlow) -> bool:
-        """Live, not replayed, and on its way to the primary; or loaded from a file, where that is wanted."""
+    def _is_traffic(self, flow: http.HTTPFlow, *, streamed: bool = False) -> bool:
+        """Live, not replayed, and on its way to the primary; or loaded from a file, where that is wanted.
+
+        A primary may answer before a streamed body's first byte; another addon can't answer one.
+        """
         if flow.is_replay:
             return False
         if flow.live:
-            return flow.response is None and flow.error is None
+            return flow.error is None and (streamed or flow.response is None)
         return self.offline
 
     def _why_not(self, taken: Taken) -> str:

@@ -22,25 +22,39 @@ class TeedRequest(http.Request):
     """
 
     _tee_sink: Sink | None = None
-    _tee_inner: Stream = False
+    _tee: _Tee | Stream = False
 
     @property
     def stream(self) -> Stream:
         """What mitmproxy calls for each piece, or False while nothing is streamed."""
-        if not self._tee_inner or self._tee_sink is None:
-            return self._tee_inner
-        return self._pass_on
+        return self._tee
 
     @stream.setter
     def stream(self, value: Stream) -> None:
-        self._tee_inner = value
+        if isinstance(self._tee, _Tee):
+            self._tee.retire()
+        self._tee = _Tee(self._tee_sink, value) if value and self._tee_sink is not None else value
 
-    def _pass_on(self, piece: bytes) -> Iterable[bytes] | bytes:
-        assert self._tee_sink is not None
-        self._tee_sink(piece)
-        if callable(self._tee_inner):
-            return self._tee_inner(piece)
-        return piece
+
+class _Tee:
+    """A tee around one value of `stream`.
+
+    An addon may put a function of its own around it: it is then within the next tee, and shows nothing.
+    """
+
+    __slots__ = ("_inner", "_sink")
+
+    def __init__(self, sink: Sink, inner: Stream) -> None:
+        self._sink: Sink | None = sink
+        self._inner = inner
+
+    def __call__(self, piece: bytes) -> Iterable[bytes] | bytes:
+        if self._sink is not None:
+            self._sink(piece)
+        return self._inner(piece) if callable(self._inner) else piece
+
+    def retire(self) -> None:
+        self._sink = None
 
 
 def tee_stream(request: http.Request, sink: Sink) -> None:
@@ -54,9 +68,11 @@ def tee_stream(request: http.Request, sink: Sink) -> None:
 
 
 def may_have_body(request: http.RequestData) -> bool:
-    """Whether a body may follow (RFC 9112, section 6.3); HTTP/2 and 3 need not announce it."""
-    if request.http_version in (b"HTTP/2.0", b"HTTP/3"):
-        return request.method not in (b"GET", b"HEAD")
+    """Whether a body may follow (RFC 9112, section 6.3); HTTP/2 and 3 need not announce it, a GET should."""
+    if request.method == b"HEAD":
+        return False  # what follows means nothing and is not copied (RFC 9110, section 9.3.2)
+    if request.http_version in (b"HTTP/2.0", b"HTTP/3") and request.method != b"GET":
+        return True
     return any(
         len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding")
         for name, _ in request.headers.fields
