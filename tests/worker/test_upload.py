@@ -5,13 +5,25 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pytest
 
-from tests.servers import RecordingServer, never, resetting, response
+from tests.http1 import Message
+from tests.servers import Connection, RecordingServer, never, resetting, response
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.wire.frames import Chunk, ChunkEnd
+
+
+class Early(RecordingServer):
+    """Behaves as soon as some of the body is there."""
+
+    def _converse(self, connection: Connection, reader: BinaryIO) -> None:
+        reader.readline()
+        reader.readline()
+        self.behaviour(connection, Message(b""))
+
 
 CHUNKED = ((b"Transfer-Encoding", b"chunked"),)
 
@@ -122,6 +134,30 @@ def test_an_early_answer_is_an_answer(worker: WorkerProcess) -> None:
             worker.send(Chunk("f1"), b"x" * 10_000)
         assert worker.wait_for_endings(1)[1][1:3] == ("delivered", "4xx")
         thread.join(5)
+
+
+def test_a_destination_that_ends_early_costs_the_others_no_piece(worker: WorkerProcess) -> None:
+    """libcurl is through with such a copy a moment before its end is told, while pieces go on coming."""
+    answering = threading.Semaphore(0)
+
+    def behave(connection: Connection, _: Message) -> None:
+        answering.release()
+        connection.send(response(413, b"too large", [("Connection", "close")]))
+
+    body = [b"%08d" % number for number in range(300)]
+    with Early(behave) as early, RecordingServer() as good:
+        worker.set_up(spec_of(destination(early.url, "early"), destination(good.url, "good")))
+        for flow in range(40):
+            worker.mirror(request(b"/%d" % flow, b"PUT", CHUNKED, f"f{flow}"), destinations=2, streamed=True)
+            worker.send(Chunk(f"f{flow}"), body[0])
+            assert answering.acquire(timeout=10)
+            for piece in body[1:]:
+                worker.send(Chunk(f"f{flow}"), piece)
+            worker.send(ChunkEnd(f"f{flow}"))
+        ended = worker.wait_for_endings(80)
+        assert {ended[number][1:3] for number in range(2, 81, 2)} == {("delivered", "2xx")}
+        assert {got.body for got in good.requests} == {b"".join(body)}
+        assert "Traceback" not in "".join(worker.log)
 
 
 def test_a_reset_upload_failed(worker: WorkerProcess) -> None:

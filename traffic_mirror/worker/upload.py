@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,8 @@ class Feed:
     def _wake(self) -> None:
         if self._paused and self._curl is not None:
             self._paused = False
-            self._curl.pause(pycurl.PAUSE_CONT)
+            with contextlib.suppress(pycurl.error):  # it has ended this very moment, which is told next
+                self._curl.pause(pycurl.PAUSE_CONT)
 
     def _read(self, size: int) -> bytes | int:
         if not self._pieces:
