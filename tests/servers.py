@@ -177,7 +177,9 @@ class RecordingServer:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self.connections = 0
-        self._listener = listener or socket.create_server((host, port), backlog=backlog)
+        self._listener = listener or socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=backlog
+        )
         self._listener.settimeout(0.5)  # not every system ends an accept when its socket is closed
         self.host, self.port = self._listener.getsockname()[:2]
 

@@ -90,6 +90,17 @@ def test_a_server_name_is_what_is_asked_for_and_checked(worker: WorkerProcess, a
         assert server.requests[0].header("host") == f"127.0.0.1:{server.port}".encode()
 
 
+def test_an_address_is_checked_and_not_asked_for(worker: WorkerProcess, authority: Authority) -> None:
+    """SNI takes names only (RFC 6066, section 3)."""
+    asked: list[str | None] = []
+    context = authority.server_context("127.0.0.2")
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with RecordingServer(tls=context) as server:
+        to = destination(server.url, tls=trusting(authority, server_name="127.0.0.2"))
+        assert deliver(worker, to)[:2] == ("delivered", "2xx")
+        assert asked == [None]
+
+
 def test_a_client_certificate_is_shown(worker: WorkerProcess, authority: Authority) -> None:
     import ssl
 
@@ -116,6 +127,7 @@ def test_ipv6(worker: WorkerProcess) -> None:
         pytest.skip("no IPv6 here")
     with server:
         assert deliver(worker, destination(f"http://[::1]:{server.port}"))[:2] == ("delivered", "2xx")
+        assert server.requests[0].header("host") == f"[::1]:{server.port}".encode()
 
 
 def test_a_unix_socket(worker: WorkerProcess, tmp_path: Path) -> None:
