@@ -6,6 +6,7 @@ What a server does with a request is a behaviour: a function of the connection a
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -121,6 +122,21 @@ def slow(seconds: float, then: Behaviour | None = None) -> Behaviour:
         behaviour(connection, request)
 
     return behave
+
+
+def tunnelling(connection: Connection, request: Message) -> None:
+    """A proxy that connects to where a CONNECT says, and passes on what either side sends."""
+    host, _, port = request.target.decode().rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port))) as far:
+        connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        ends = {connection.socket: far, far: connection.socket}
+        while not connection.server.stopping.is_set():
+            for end in select.select(list(ends), [], [], 0.1)[0]:
+                data = end.recv(65536)
+                if not data:
+                    return connection.close()
+                ends[end].sendall(data)
+    return None
 
 
 def dripping(body: bytes, every: float) -> Behaviour:

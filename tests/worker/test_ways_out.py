@@ -12,7 +12,9 @@ import pytest
 
 from tests.certificates import Authority
 from tests.programs import find
-from tests.servers import RecordingServer, free_port
+from tests.protocols.test_http2_faults import answering as http2_answering
+from tests.protocols.test_http2_faults import server as http2_server
+from tests.servers import RecordingServer, free_port, tunnelling
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.spec.model import Destination, Tls
@@ -167,6 +169,24 @@ def test_a_plain_proxy_gets_the_whole_url(worker: WorkerProcess) -> None:
         assert got.target == b"http://real.test:8080/x"
         assert got.header("host") == b"real.test:8080"
         assert got.header("proxy-authorization") == b"Basic dXNlcjp3b3Jk"
+        assert got.header("proxy-connection") is None, "it might be passed on"
+
+
+def test_a_tunnel_leads_elsewhere_where_connect_to_says_so(worker: WorkerProcess) -> None:
+    with RecordingServer() as server, RecordingServer(tunnelling) as proxy:
+        to = destination("http://real.test:80", connect_to=f"127.0.0.1:{server.port}", proxy=proxy.url)
+        assert deliver(worker, to, b"body")[:2] == ("delivered", "2xx")
+        (got,) = server.requests
+        assert (got.target, got.header("host"), got.body) == (b"/x", b"real.test", b"body")
+        assert proxy.requests[0].first_line == f"CONNECT 127.0.0.1:{server.port} HTTP/1.1".encode()
+
+
+def test_http2_with_prior_knowledge_goes_through_a_tunnel(worker: WorkerProcess) -> None:
+    """A plain proxy is spoken to in HTTP/1.1, and would pass that on."""
+    with http2_server(http2_answering((":status", "200"))) as url, RecordingServer(tunnelling) as proxy:
+        to = destination(url, http_version="2", proxy=proxy.url)
+        assert deliver(worker, to)[:2] == ("delivered", "2xx")
+        assert worker.frames(Shown)[0].http_version == "HTTP/2.0"
 
 
 @pytest.mark.parametrize(("own", "used"), [(None, True), ("", False)], ids=["by-default", "unless-told"])

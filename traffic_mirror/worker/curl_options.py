@@ -32,7 +32,7 @@ def destination_options(destination: Destination, parent_proxy: str = "") -> lis
         (pycurl.MAXFILESIZE_LARGE, destination.max_response),
         *_address(destination),
         *_version(destination),
-        *_proxy(proxy_of(destination, parent_proxy)),
+        *_proxy(proxy_of(destination, parent_proxy), tunnels=_tunnels(destination)),
         *(_tls(destination.tls) if destination.scheme == "https" else ()),
     ]
 
@@ -70,9 +70,17 @@ def absolute_target(destination: Destination, parent_proxy: str) -> bytes:
     b''
     """
     proxy = proxy_of(destination, parent_proxy)
-    if not proxy or destination.scheme == "https" or proxy.split("://")[0].lower() in _SOCKS:
+    if not proxy or _tunnels(destination) or proxy.split("://")[0].lower() in _SOCKS:
         return b""
     return destination.url.encode()
+
+
+def _tunnels(destination: Destination) -> bool:
+    """Whether an HTTP proxy is asked for a tunnel: for TLS, for HTTP/2, to go elsewhere than the URL says.
+
+    A plain proxy would be spoken to in HTTP/1.1; and libcurl itself wants a tunnel for CONNECT_TO.
+    """
+    return destination.scheme == "https" or destination.http_version == "2" or bool(destination.connect_to)
 
 
 def _address(destination: Destination) -> list[Option]:
@@ -106,7 +114,7 @@ def _version(destination: Destination) -> list[Option]:
     return [(pycurl.HTTP_VERSION, version), (pycurl.PIPEWAIT, int(multiplexed))]
 
 
-def _proxy(proxy: str) -> list[Option]:
+def _proxy(proxy: str, *, tunnels: bool) -> list[Option]:
     """An empty PROXY and a NOPROXY of our own keep the environment's proxies out."""
     if not proxy:
         return [(pycurl.PROXY, ""), (pycurl.NOPROXY, "*")]
@@ -114,6 +122,8 @@ def _proxy(proxy: str) -> list[Option]:
         (pycurl.PROXY, proxy),
         (pycurl.NOPROXY, ""),
         (pycurl.HEADEROPT, pycurl.HEADER_SEPARATE),
+        (pycurl.PROXYHEADER, ["Proxy-Connection:"]),  # libcurl's own, which some proxies pass on
+        (pycurl.HTTPPROXYTUNNEL, int(tunnels)),
     ]
     if urlsplit(proxy).scheme == "https":
         options += [(pycurl.PROXY_CAINFO, certifi.where()), (pycurl.PROXY_CAPATH, None)]
