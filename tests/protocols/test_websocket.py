@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection
 
-from tests.clients import exchange, request
+from tests.clients import Client, exchange, request
 from tests.http1 import Message
 from tests.protocols.sockets import Heard, SocketServer, echo, listen, socket_server
 from tests.proxies import Proxy, proxy
@@ -277,6 +277,18 @@ def test_an_upgrade_that_the_primary_refuses_is_skipped(stage: Sockets) -> None:
         stage.primary.refuse = 0
     wait_until(lambda: "websocket_refused" in str(stage.proxy.summary()["copies"]))
     assert not [heard for heard in stage.shadow.heard if "no-entry" in heard.path]
+
+
+def test_an_upgrade_that_mitmproxy_takes_for_no_websocket_is_skipped(tmp_path: Path) -> None:
+    """As one of an older version: its bytes pass as they are, so there are no messages to mirror."""
+    with RecordingServer(upgrading(b"")) as primary, socket_server(listen) as shadow:
+        spec = SPEC_OF_ONE.format(shadow=shadow.url)
+        with proxy(tmp_path, spec, mode=f"reverse:{primary.url}") as running, Client(running.port) as client:
+            fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "8")]
+            client.send(request("/old", headers=fields))
+            Sockets(running, SocketServer(), shadow).ended(
+                "any", "shadow", {"skipped": {"websocket_refused": 1}}
+            )
 
 
 def test_open_websockets_take_no_copy_s_place(tmp_path: Path) -> None:

@@ -27,10 +27,8 @@ class Sockets:
         self._asked[taken.flow.id] = taken
 
     def refused(self, flow: http.HTTPFlow) -> Taken | None:
-        """What was asked for, if the primary's answer is no WebSocket."""
-        if flow.id not in self._asked or (flow.response and flow.response.status_code == 101):
-            return None
-        return self._asked.pop(flow.id)
+        """What was asked for, if mitmproxy makes no WebSocket of the primary's answer, a 101 or not."""
+        return None if flow.websocket is not None else self._asked.pop(flow.id, None)
 
     def accepted(self, flow: http.HTTPFlow) -> Taken | None:
         """What was asked for, now that it is there."""
