@@ -53,6 +53,22 @@ def test_pieces_arrive_as_one_body(worker: WorkerProcess, headers: tuple[tuple[b
         assert got.header("transfer-encoding") == (b"chunked" if headers == CHUNKED else None)
 
 
+@pytest.mark.parametrize("first", [CHUNKED, sized(3)], ids=["encoding-first", "length-first"])
+def test_of_a_length_and_chunks_the_chunks_count(
+    worker: WorkerProcess, first: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    """As the proxy read it, where it was told to take such requests."""
+    both = first + (sized(3) if first is CHUNKED else CHUNKED)
+    with RecordingServer() as server:
+        worker.set_up(spec_of(destination(server.url)))
+        worker.mirror(request(method=b"PUT", headers=both), streamed=True)
+        worker.send(Chunk("f1"), b"x" * 100)
+        worker.send(ChunkEnd("f1"))
+        worker.wait_for_endings(1)
+        (got,) = server.requests
+        assert (got.body, got.header("content-length")) == (b"x" * 100, None)
+
+
 def test_pieces_are_sent_before_the_last_one_is_there(worker: WorkerProcess) -> None:
     with RecordingServer() as server:
         worker.set_up(spec_of(destination(server.url)))

@@ -209,8 +209,15 @@ class Uploads:
 
 
 def declared_size(headers: Fields) -> int | None:
-    """The Content-Length in `headers`, None where there is none."""
+    """The Content-Length in `headers`; None where there is none, or Transfer-Encoding too.
+
+    RFC 9112, section 6.3: of the two, Transfer-Encoding is the true one.
+    """
+    size = None
     for name, value in headers:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value)
-    return None
+        lower = name.lower()
+        if lower == b"transfer-encoding":
+            return None
+        if lower == b"content-length" and size is None and value.isdigit():
+            size = int(value)
+    return size
