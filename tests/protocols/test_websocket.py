@@ -16,11 +16,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection
 
+from tests.certificates import Authority
 from tests.clients import Client, exchange, request
 from tests.http1 import Message
 from tests.protocols.sockets import Heard, SocketServer, echo, listen, socket_server
 from tests.proxies import Proxy, proxy
-from tests.servers import Behaviour, Connection, RecordingServer, answering, closing, never
+from tests.servers import Behaviour, Connection, RecordingServer, answering, closing, never, tunnelling
 from tests.waiting import wait_until
 
 SPEC = """
@@ -277,6 +278,28 @@ def test_an_upgrade_that_the_primary_refuses_is_skipped(stage: Sockets) -> None:
         stage.primary.refuse = 0
     wait_until(lambda: "websocket_refused" in str(stage.proxy.summary()["copies"]))
     assert not [heard for heard in stage.shadow.heard if "no-entry" in heard.path]
+
+
+def test_it_goes_over_tls_and_through_a_proxy_s_tunnel(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with (
+        socket_server(echo, subprotocols=["chat"]) as primary,
+        socket_server(listen, subprotocols=["chat"], ssl=authority.server_context("127.0.0.1")) as shadow,
+        RecordingServer(tunnelling) as way,
+    ):
+        spec = SPEC_OF_ONE.format(shadow=f"https://127.0.0.1:{shadow.port}").replace(
+            "timeout: 2s", f'timeout: 2s, proxy: "{way.url}", tls: {{ca_file: "{authority.file}"}}'
+        )
+        with proxy(tmp_path / "proxy", spec, mode=f"reverse:{primary.url}") as running:
+            stage = Sockets(running, primary, shadow)
+            with stage.open("/far") as client:
+                client.send("hello")
+                client.recv()
+                client.close(4001, "bye")
+            copy = stage.heard(shadow, "far")
+            wait_until(lambda: copy.closed)
+            assert (copy.messages, copy.closed) == (["hello"], (4001, "bye"))
+            assert way.requests[0].method == b"CONNECT"
 
 
 def test_an_upgrade_that_mitmproxy_takes_for_no_websocket_is_skipped(tmp_path: Path) -> None:

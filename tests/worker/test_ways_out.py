@@ -14,7 +14,7 @@ from tests.certificates import Authority
 from tests.programs import find
 from tests.protocols.test_http2_faults import answering as http2_answering
 from tests.protocols.test_http2_faults import server as http2_server
-from tests.servers import RecordingServer, free_port, tunnelling
+from tests.servers import RecordingServer, answering, free_port, tunnelling
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.spec.model import Destination, Tls
@@ -170,6 +170,27 @@ def test_a_plain_proxy_gets_the_whole_url(worker: WorkerProcess) -> None:
         assert got.header("host") == b"real.test:8080"
         assert got.header("proxy-authorization") == b"Basic dXNlcjp3b3Jk"
         assert got.header("proxy-connection") is None, "it might be passed on"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["a-plain-destination", "a-tls-destination"])
+def test_a_proxy_that_speaks_tls_itself(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
+    """Its authority has to be a well-known one: here this worker's certifi knows the test's."""
+    (tmp_path / "certifi.py").write_text(f"def where(): return {str(authority.file)!r}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    context = authority.server_context("127.0.0.1")
+    behaviour = tunnelling if tls else answering()
+    with (
+        RecordingServer(tls=context if tls else None) as server,
+        RecordingServer(behaviour, tls=context) as proxy,
+        WorkerProcess() as worker,
+    ):
+        to = destination(server.url, proxy=proxy.url, tls=trusting(authority))
+        assert deliver(worker, to, b"body")[:2] == ("delivered", "2xx")
+        asked = f"CONNECT 127.0.0.1:{server.port}" if tls else f"POST {server.url}/x"
+        assert proxy.requests[0].first_line == f"{asked} HTTP/1.1".encode()
+        assert [got.body for got in (server if tls else proxy).requests] == [b"body"]
 
 
 def test_a_tunnel_leads_elsewhere_where_connect_to_says_so(worker: WorkerProcess) -> None:
