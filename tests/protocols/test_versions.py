@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import random
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
@@ -119,7 +120,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         plain = running.enter_context(asgi_server(None, directory))
         raw = running.enter_context(RecordingServer())
         spec = SPEC.format(raw=raw.url, plain=plain.url, secure=secure.url, ca=authority.file)
-        options = {"ssl_insecure": "true", "keep_host_header": "true"}
+        options = {"ssl_insecure": "true", "keep_host_header": "true", "stream_large_bodies": "300k"}
         mode = f"reverse:{primary.url}"
         started = running.enter_context(proxy(directory / "proxy", spec, mode=mode, options=options))
         yield Stage(started, primary, plain, secure, raw)
@@ -196,6 +197,29 @@ def test_http2_and_3_clients(stage: Stage, version: int) -> None:
     assert copy.target == f"/all/{word}//b/../c?".encode()
     assert sorted((n, v) for n, v in copy.headers if n not in (*MARKERS, b"Host")) == expected
     assert copy.body == body
+
+
+@pytest.mark.parametrize("how", ["known-length", "chunked"])
+def test_a_streamed_body_reaches_every_version(stage: Stage, how: str) -> None:
+    word, body = tag(), random.Random(how).randbytes(1_000_000)
+    head = f"POST /all/{word} HTTP/1.1\r\nHost: shop.test\r\n".encode()
+    if how == "chunked":
+        head += b"Transfer-Encoding: chunked\r\n\r\n"
+        framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        head += b"Content-Length: %d\r\n\r\n" % len(body)
+        framed = body
+    with stage.tls("http/1.1") as secure:
+        secure.sendall(head + framed)
+        assert secure.recv(100).split(b" ")[1] == b"200"
+    length = [(b"content-length", b"%d" % len(body))] if how == "known-length" else []
+    encoding = [(b"transfer-encoding", b"chunked")] if how == "chunked" else []
+    for version, headers in stage.copies(word).items():
+        assert own(headers) == length + (encoding if version == "1.1" else [])
+    assert stage.raw_copy(word).body == body
+    asked = [asked for asked in (*stage.secure.asked, *stage.plain.asked) if word.encode() in asked.target]
+    assert {one.body for one in asked} == {body}
+    assert "Streaming request" in stage.proxy.log
 
 
 def test_split_cookies_are_one_field_everywhere(stage: Stage) -> None:
