@@ -104,6 +104,32 @@ def test_a_repeated_key_does_not_get_by() -> None:
     assert b"secret" not in masked(b'{"a":"secret","a":"secret2","b":1}', "$.a")
 
 
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("$.a.b", b'{"a":{"b":"secret"},"a":2}'),
+        ("$..b", b'{"a":[{"b":"secret"}],"a":2}'),
+        ("$.a.b", b'{"a":{"b":"secret"},"\\u0061":2}'),
+        ("$.a.b", b'{"\\u0061":{"\\u0062":"secret"},"a":2}'),
+        ("$.a[0]", b'{"x":{"a":1},"a":["secret"],"a":[]}'),
+        ("$.*.*", b'{"a":{"b":"secret"},"a":2}'),
+    ],
+)
+def test_what_only_a_key_s_first_value_holds_does_not_get_by(place: str, body: bytes) -> None:
+    """The last value is what most readers take; some take the first, and its bytes would travel."""
+    with pytest.raises(Unredactable, match="a key more than once"):
+        masked(body, place)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"x":1,"x":2}', b'{"b":1,"b":2,"c":{"a":1}}', b'{"c":{"a":1},"d":' + b"9" * 300 + b"}"],
+    ids=["no place's key", "keys apart", "a long number"],
+)
+def test_bodies_without_a_place_are_looked_through_no_more_than_they_need(body: bytes) -> None:
+    assert masked(body, "$.a.b" if b'"b"' not in body else "$.a.x") is body
+
+
 ENCODINGS = [
     (b"gzip", gzip.compress, gzip.decompress),
     (b"x-gzip", gzip.compress, gzip.decompress),
@@ -160,6 +186,12 @@ REFUSED = [
         f"more than {MAX_DECODED} bytes when decoded",
     ),
     ("no type and brotli", b"x", ((b"Content-Encoding", b"br"),), "content-encoding is br"),
+    ("text and brotli", b"x", ((b"Content-Type", b"text/plain"), (b"Content-Encoding", b"br")), "is br"),
+    ("no type and UTF-8's mark", b'\xef\xbb\xbf{"a":1}', (), "begins like JSON and can't be read"),
+    ("no type and UTF-16", '{"a":1}'.encode("utf-16"), (), "begins like JSON"),
+    ("no type and UTF-32", '[{"a":1}]'.encode("utf-32-be"), (), "begins like JSON"),
+    ("text, two documents", b'\n {"a":1}\n{"a":2}', ((b"content-type", b"text/plain"),), "begins like JSON"),
+    ("no type and NaN", b'{"a":1,"b":NaN}', (), "begins like JSON"),
 ]
 
 
@@ -179,7 +211,7 @@ def test_what_can_not_be_masked_is_refused(
         (b"", JSON),
         (b"a=1", ((b"Content-Type", b"application/x-www-form-urlencoded"),)),
         (b"\x89PNG", ()),
-        (b"x", ((b"Content-Type", b"text/html"), (b"Content-Encoding", b"br"))),
+        (b"<p>[{</p>", ((b"Content-Type", b"text/html"),)),
     ],
     ids=["empty", "form", "no type", "html"],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable
 from decimal import Decimal
@@ -15,6 +16,8 @@ MASK = "***"
 MAX_DECODED = 64 * 1024 * 1024
 
 _ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
+_BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"  # white space and byte order marks; UTF-16 and 32 add NULs
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError)
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -30,30 +33,39 @@ class JsonMask:
 
     def __init__(self, places: Iterable[Steps]) -> None:
         self._places = tuple(places)
+        self._names = tuple(
+            frozenset(step.name.encode() for step in place if step.name is not None) for place in self._places
+        )
 
     def apply(self, headers: Fields, body: bytes | None) -> bytes | None:
         """The body with its places masked, encoded as it was; the same bytes where there is nothing to mask.
 
-        Bodies that neither are JSON nor say so stay as they are. Raises Unredactable.
+        Bodies that neither are JSON, nor say so, nor begin like it stay as they are. Raises Unredactable.
         """
         if body is None:
             raise Unredactable("the body is streamed, and places in it can only be masked when it is whole")
         if not body:
             return body
-        claims_json = b"json" in _value(headers, b"content-type").lower()
+        encoding = _value(headers, b"content-encoding").decode("latin-1").strip().lower()
+        text = _unpack(body, encoding)
         try:
-            encoding = _value(headers, b"content-encoding").decode("latin-1").strip().lower()
-            document = _decode(_unpack(body, encoding))
-        except Unredactable:
-            if claims_json or not _value(headers, b"content-type"):
-                raise
-            return body
-        except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError) as error:
-            if claims_json:
+            document = _decode(text)
+        except _UNREADABLE as error:
+            if b"json" in _value(headers, b"content-type").lower():
                 raise Unredactable(f"the body says it is JSON and can't be read: {error}") from None
+            if text.lstrip(_BEFORE_JSON)[:1] in (b"{", b"["):
+                raise Unredactable(f"the body begins like JSON and can't be read: {error}") from None
             return body
         masked, count = self._mask(document)
-        return _pack(_encode(masked), encoding) if count else body
+        if count:
+            return _pack(_encode(masked), encoding)
+        if self._may_hold(text):
+            _check_keys(text)
+        return body
+
+    def _may_hold(self, text: bytes) -> bool:
+        """Whether the keys of a place may all be in a document, wherever they stand."""
+        return b"\\" in text or any(all(name in text for name in names) for names in self._names)
 
     def _mask(self, document: object) -> tuple[object, int]:
         """The document with its places masked, in place, and how many were found."""
@@ -89,6 +101,23 @@ def _step_down(states: set[State], key: str | int) -> tuple[bool, set[State]]:
         if step.deep:
             below.add((place, taken))
     return found, below
+
+
+def _check_keys(text: bytes) -> None:
+    """Raises Unredactable where an object has a key twice: only the last was looked at, the first may hold a
+    place, and a destination may read either."""
+    try:
+        # Numbers stay as they are written: no matter what they are, and int() refuses the longest.
+        json.loads(text, object_pairs_hook=_without_repeats, parse_int=str, parse_float=str)
+    except _UNREADABLE as error:
+        raise Unredactable(f"the body can't be searched for repeated keys: {error}") from None
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a key more than once")
+    return found
 
 
 def compile_json_mask(places: Iterable[str]) -> JsonMask | None:
