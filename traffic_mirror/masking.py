@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 SENSITIVE_HEADERS = frozenset(
@@ -15,10 +18,12 @@ _LEAST_TOKEN = 12  # a shorter part of a credential (a cookie's `lang=en`) is a 
 _SHORTEST = 4  # a shorter value (a port, "on") would be found everywhere and hide nothing
 _PARTS = re.compile(r"""[\s;,="]+""")
 _USER_INFO = re.compile(r"(?<=://)[^/?#@\s]+@")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # what no notation escapes
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 
 
 class Masker:
-    """Hides `secrets`, written plainly or percent-encoded, and user info in URLs."""
+    """Hides `secrets`, as they are and as URLs, JSON and HTML write them, and user info in URLs."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._also: tuple[str, ...] = ()
@@ -67,18 +72,38 @@ def is_sensitive(place: str) -> bool:
 
 
 def credentials_in(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-    """The values of credentials' headers, and the long tokens in them.
+    """The values of credentials' headers, and the long tokens in them, however they may be written.
 
     >>> sorted(credentials_in([(b"Cookie", b"lang=en; sid=0123456789abcdef")]))
     ['0123456789abcdef', 'lang=en; sid=0123456789abcdef']
     """
-    for name, raw in headers:
+    for name, value in headers:
         if len(name) >= 6 and name.decode("latin-1").lower() in SENSITIVE_HEADERS:
-            value = raw.decode("latin-1").strip()
-            if len(value) >= _SHORTEST:
-                yield value
-            yield from (part for part in _PARTS.split(value) if len(part) >= _LEAST_TOKEN)
+            yield from _shown_forms(value)
 
 
-def _forms(secret: str) -> tuple[str, ...]:
-    return secret, quote(secret, safe=""), quote(secret, safe="/")
+@lru_cache(maxsize=512)  # the same client comes again, and each copy asks for four sides' credentials
+def _shown_forms(credential: bytes) -> tuple[str, ...]:
+    value = credential.decode("latin-1").strip()
+    found = [value] if len(value) >= _SHORTEST else []
+    for part in _PARTS.split(value):
+        for token in {part, unquote(part)}:  # cookies hold their values encoded, applications decoded
+            if len(token) >= _LEAST_TOKEN:
+                found += _forms(token)
+    return tuple(found)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it is, and as URLs, JSON and HTML write it."""
+    yield secret
+    if _PLAIN.fullmatch(secret):
+        return
+    for encoded in (quote(secret, safe=""), quote(secret, safe="/"), quote_plus(secret)):
+        yield encoded
+        yield _ESCAPE.sub(lambda found: found[0].lower(), encoded)
+    for ascii_only in (True, False):
+        quoted = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield quoted
+        yield quoted.replace("/", "\\/")
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)

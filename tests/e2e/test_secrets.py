@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -25,6 +26,7 @@ FROM_ENVIRONMENT = {
     "USERINFO": "canary-env-user:canary-env-pass-52d8",
     "KEY": "canary-env-key-9a03",
     "PROXY": "canary-env-proxy-c411",
+    "TEXT": 'canary-env-"text/5a5a',
 }
 AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION = (
     "canary-authorization-0f6e", "canary-cookie-b7d1", "canary-proxyauth-23aa",
@@ -33,6 +35,8 @@ SET_BY_PRIMARY, SET_BY_SHADOW = "canary-set-by-primary-8e11", "canary-set-by-sha
 IN_QUERY = "canary-query-1b1b"
 SECRETS = {
     *FROM_ENVIRONMENT.values(),
+    "text/5a5a",
+    "text%2F5a5a",
     "canary-env-user",
     "canary-env-pass-52d8",
     base64.b64encode(FROM_ENVIRONMENT["USERINFO"].encode()).decode(),
@@ -49,7 +53,7 @@ version: 1
 destinations:
   shadow:
     url: $shadow/?key=${KEY}
-    headers: {Authorization: "Bearer ${TOKEN}", X-Api: "v-${KEY}"}
+    headers: {Authorization: "Bearer ${TOKEN}", X-Api: "v-${KEY}", X-Text: "${TEXT}"}
     redact: {query: [password]}
   known:
     url: "http://${USERINFO}@127.0.0.1:1/${KEY}"
@@ -67,7 +71,7 @@ apis:
         path: "/{first:x|${KEY}}/*"
         match: {headers: {X-Key: "^(?:${KEY}|.*)"}}
         headers: {X-Rule: "${TOKEN}"}
-        compare: true
+        compare: {ignore: ["body:$$.none-${KEY}"]}
         destinations: [shadow, known, proxied]
       - {name: paused, path: /never, sample_rate: 0, destinations: [shadow], redact: {query: [password]}}
 """
@@ -103,6 +107,8 @@ def answer(got: Message, cookie: str, who: str) -> bytes:
         f"{who}-cookies": sent.get("Cookie", ""),
         f"{who}-set": f"the cookie is {cookie}",
         f"{who}-rule": sent.get("X-Rule", ""),
+        f"{who}-sessions": {sent.get("X-Rule", ""): 1, f"of {sent.get('Cookie', '')}": 2, cookie: 3},
+        f"{who}-written": [json.dumps(sent.get("X-Text", "")), quote_plus(sent.get("X-Text", ""))],
         f"{who}-key": [sent.get("X-Api", ""), got.target.decode("latin-1").replace(IN_QUERY, "")],
     }
     headers = [
@@ -138,7 +144,7 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             ("X-Key", "any"),
         ]
         for turn in range(3):
-            target = f"/x/{word}/{turn}?password={IN_QUERY}&a=1"
+            target = f"/x/{word}/{turn};session={COOKIE}?password={IN_QUERY}&a=1"
             assert running.send(request(target, headers=fields)).status == 200
         assert running.send(request(f"/never?password={IN_QUERY}", headers=fields)).status == 200
         running.proxy.settled(10)

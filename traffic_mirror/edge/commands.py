@@ -129,7 +129,8 @@ class Commands:
         `compare:` should likely ignore, and what in it matched nothing."""
         parts = read_statistics(self._mirror.statistics)
         found = Groups.load(parts.get("groups")).lines() or ["no differences so far"]
-        return [*found, *noise_lines(parts)]
+        masker = Masker(self._mirror.spec().spec.secrets)
+        return [masker.text(line) for line in (*found, *noise_lines(parts))]
 
 
 def _sendable(flows: Sequence[Flow]) -> list[http.HTTPFlow]:

@@ -18,7 +18,7 @@ from traffic_mirror.worker.pipes import Outlet
 from traffic_mirror.worker.program import Lanes, Program
 from traffic_mirror.worker.report import Report
 from traffic_mirror.worker.results import Results, line_of_unsent, url_of_original
-from traffic_mirror.worker.teller import SHOWN_BODY, Teller
+from traffic_mirror.worker.teller import SHOWN_BODY, Teller, credentials_of
 from traffic_mirror.worker.timings import Timings
 from traffic_mirror.worker.upload import Uploads
 from traffic_mirror.worker.verdicts import Verdicts
@@ -51,6 +51,11 @@ class Desk:
     def idle(self) -> bool:
         """Whether every copy taken has ended and been told."""
         return self.lanes.idle and not len(self._pairing) and self._verdicts.idle
+
+    @property
+    def masker(self) -> Masker:
+        """Hides what the specs so far took from the environment."""
+        return self._teller.masker
 
     def set_up(self, setup: Setup) -> None:
         """Puts a spec in force, for the copies that come from now on."""
@@ -169,7 +174,8 @@ class Desk:
         return case
 
     def _look_for_unused(self) -> None:
-        unused = self._program.unused() if self._program is not None else []
+        found = self._program.unused() if self._program is not None else []
+        unused = [(rule, self._teller.masker.text(expression)) for rule, expression in found]
         for rule, expression in unused:
             if (rule, expression) not in self._accounts.unused:
                 logger.warning("rule %s: `%s` in its compare: has matched nothing so far", rule, expression)
@@ -198,12 +204,13 @@ class Desk:
             self._pairing.ended(errand)
 
     def _note(self, errand: Errand, outcome: Outcome) -> None:
-        outcome.message = self._teller.masker.text(outcome.message)
         destination, request = errand.route.destination, errand.case.request
         if outcome.reason in _ORDINARY:
             if outcome.reason == "queue_full":
                 self._notes.add(destination, outcome.outcome, outcome.reason, "", self._loop.time())
             return
+        masker = self._teller.masker.also(credentials_of(errand))
+        outcome.message = masker.text(outcome.message)
         self._notes.add(destination, outcome.outcome, outcome.reason, outcome.message, self._loop.time())
         self._accounts.failures.append(
             Failure(
@@ -216,7 +223,7 @@ class Desk:
                 outcome.message,
                 errand.route.api,
                 request.method.decode("latin-1"),
-                self._teller.masker.text(url_of_original(errand)),
+                masker.text(url_of_original(errand)),
                 seconds_of(errand),
             )
         )

@@ -225,9 +225,10 @@ class Lane:
             self._pump()
             return
         outcome = outcome_of(sent)
-        if self.breaker.end(self._clock(), ok=outcome.outcome == "delivered"):
-            self._log_breaker(outcome)
+        changed = self.breaker.end(self._clock(), ok=outcome.outcome == "delivered")
         self._end(errand, outcome)
+        if changed:  # said after the end is told, since that takes secrets out of its message
+            self._log_breaker(outcome)
         self._pump()
 
     def _leave(self, errand: Errand) -> None:

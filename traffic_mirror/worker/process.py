@@ -125,7 +125,7 @@ class Worker:
         first, self._setup = self._setup is None, setup
         self._desk.set_up(setup)
         self._page.set_up(setup)
-        self._view.state = setup.state
+        self._view.state, self._view.masker = setup.state, self._desk.masker
         if first:
             self._view.restarts, self._view.started = setup.restarts, setup.started
             self._accounts.set_base(setup.base, setup.verdicts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from traffic_mirror.compare import Verdict
 from traffic_mirror.masking import Masker, credentials_in
 from traffic_mirror.wire.frames import Shown
@@ -32,9 +34,10 @@ class Teller:
     def tell(self, errand: Errand, verdict: Verdict | None) -> None:
         """Takes a copy that is through, with its verdict where it got one."""
         masker = self.masker
+        if self.results is not None or self.inspect or (verdict is not None and verdict.differences):
+            masker = masker.also(credentials_of(errand))
         if verdict is not None:
-            if verdict.differences:
-                masker = masker.also(credentials_of(errand))
+            verdict = with_places_masked(verdict, masker)
             self._count(errand, verdict, masker)
         if self.results is not None:
             self.results.add(line_of(errand, verdict, masker))
@@ -63,6 +66,20 @@ def credentials_of(errand: Errand) -> Iterator[str]:
     yield from credentials_in(copy.headers if copy is not None else ())
     yield from credentials_in(primary.headers if primary is not None else ())
     yield from credentials_in(sent.fields() if sent is not None else ())
+
+
+def with_places_masked(verdict: Verdict, masker: Masker) -> Verdict:
+    """The verdict, its places without secrets: a body's keys are as much its content as its values."""
+    places = {it.place for it in verdict.differences} | {it.place for it in verdict.set_aside}
+    shown = {place: masker.text(place) for place in places}
+    if all(place == text for place, text in shown.items()):
+        return verdict
+    replace = msgspec.structs.replace
+    return replace(
+        verdict,
+        differences=tuple(replace(it, place=shown[it.place]) for it in verdict.differences),
+        set_aside=tuple(replace(it, place=shown[it.place]) for it in verdict.set_aside),
+    )
 
 
 def sample_of(errand: Errand) -> Sample:

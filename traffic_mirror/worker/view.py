@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from traffic_mirror.ledger import Ledger, Row
+from traffic_mirror.masking import Masker
 from traffic_mirror.wire.frames import SpecState
 from traffic_mirror.worker.accounts import Accounts
 from traffic_mirror.worker.lane import Lane
@@ -27,11 +28,15 @@ class Load(msgspec.Struct):
 
 
 class View:
-    """Answers what is asked from the outside. `state` is of the last spec that was tried."""
+    """Answers what is asked from the outside. `state` is of the last spec that was tried.
+
+    `masker` hides secrets in what is kept as it was found, since it is compared with what comes.
+    """
 
     def __init__(self, accounts: Accounts, lanes: Iterable[Lane]) -> None:
         self.accounts = accounts
         self.state = SpecState(file="", loaded_at=0.0, ok=True)
+        self.masker = Masker()
         self.restarts = 0
         self.started = 0.0
         self._lanes = lanes
@@ -90,7 +95,10 @@ class View:
     def noise(self) -> dict[str, object]:
         """`GET /api/noise`: places that a policy should likely name, and what in it names nothing."""
         return {
-            "candidates": [msgspec.to_builtins(found) for found in self.accounts.baselines.candidates()],
+            "candidates": [
+                self.masker.value(msgspec.to_builtins(found))
+                for found in self.accounts.baselines.candidates()
+            ],
             "unused": [{"rule": rule, "expression": text} for rule, text in self.accounts.unused],
         }
 
