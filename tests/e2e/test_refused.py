@@ -89,3 +89,16 @@ def test_a_dependency_that_is_missing_is_named(tmp_path: Path) -> None:
     log = refused(tmp_path / "proxy", GOOD, env={"PYTHONPATH": str(hidden)})
     assert "'re2' is missing" in log
     assert "pip install ." in log
+
+
+@pytest.mark.parametrize("tool", ["mitmdump", "mitmweb"])
+def test_a_port_that_is_taken_ends_mitmproxy_as_it_does_without_the_mirror(tmp_path: Path, tool: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        options = {"listen_port": str(taken.getsockname()[1])}
+        starting = start(tmp_path, GOOD, tool=tool, options=options)
+        try:
+            status = starting.process.wait(20)
+        finally:
+            processes.end(starting.process)
+    assert status == 1, starting.log
+    assert "address already in use" in starting.log

@@ -83,6 +83,7 @@ class MirrorAddon:
         self._token = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._began = time.time()
+        self._runs = False
         self._stopping = False
 
     # --- mitmproxy's hooks ---
@@ -105,7 +106,10 @@ class MirrorAddon:
             refuse(error)
 
     def running(self) -> None:
-        """Starts what needs the loop to run: the watcher of the spec, the tally."""
+        """Starts what needs the loop to run: the worker, the watcher of the spec, the tally."""
+        self._runs = True
+        if self._link is not None:
+            self._link.start()
         for warning in misspelt(ctx.options):
             logger.warning("mirror: %s", warning)
         contentviews.add(MirrorDiff(find_flow))
@@ -275,7 +279,11 @@ class MirrorAddon:
         self._spec = SpecInForce(options.spec, self._put_in_force, self._spec_refused)
         if options.failed is not None:
             books.failed = FailedCopies(options.failed)
-        self._link.start()
+        # Not before mitmproxy has started: one that ends for an error at its start (a port that is taken)
+        # cancels every task and calls no `done`, and asyncio waits for ever for a process whose start was
+        # cancelled (https://github.com/python/cpython/issues/119710).
+        if self._runs:
+            self._link.start()
 
     def _put_in_force(self, spec: Spec, rules: RuleSet) -> None:
         """A spec comes into force: with the next request here, with the next frame in the worker."""
