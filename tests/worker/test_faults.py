@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +22,10 @@ from tests.servers import (
     response,
     sending,
 )
+from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from traffic_mirror.spec.model import Compare
+from traffic_mirror.wire.frames import Primary, Statistics
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -200,3 +205,25 @@ def test_a_server_that_takes_no_connections() -> None:
         assert worker.wait_for_endings(1)[1][1:3] == ("failed", "timeout")
         for filler in fillers:
             filler.close()
+
+
+def test_an_answer_that_no_encoder_takes_is_compared_and_told(tmp_path: Path) -> None:
+    """Half of a surrogate pair, as a key and as a value: results and statistics hold it, written out."""
+    json_type = ((b"Content-Type", b"application/json"),)
+    behaviour = answering(
+        body=b'{"\\ud800":"\\udfff","a":"v2/\\ud83d"}', headers=[("Content-Type", "application/json")]
+    )
+    results = tmp_path / "results.jsonl"
+    policy = Compare(enabled=True, equivalent=(("v1/(.*)", "v2/(.*)"),))
+    with RecordingServer(behaviour) as server, WorkerProcess() as worker:
+        worker.set_up(spec_of(destination(server.url), compare=policy), results=str(results))
+        worker.mirror(request(), compare=True)
+        worker.send(Primary("f1", 200, 0.1, headers=json_type, has_body=True), b'{"a":"v1/b"}')
+        worker.wait_for(Statistics)
+        wait_until(lambda: results.exists() and results.read_text().endswith("\n"))
+        line = json.loads(results.read_text())
+        assert line["verdict"] == "differ"
+        assert {"place": r"body:$['\ud800']", "kind": "added", "primary": None, "copy": r"\udfff"} in line[
+            "differences"
+        ]
+        assert not [line for line in worker.log if line.startswith("ERROR")]

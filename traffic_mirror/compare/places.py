@@ -10,6 +10,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from traffic_mirror.compare.values import without_surrogates
 from traffic_mirror.spec.place import PlaceStep, Steps, parse_place
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -39,8 +40,8 @@ def write_body(path: Path) -> str:
     if path and isinstance(path[0], Whole):
         return f"body:{path[0]}" if path[0] else "body"
     if path and isinstance(path[0], Tag):
-        return "body:" + "".join(_xpath(step) for step in path)
-    return "body:$" + "".join(_jsonpath(step) for step in path)
+        return without_surrogates("body:" + "".join(_xpath(step) for step in path))
+    return without_surrogates("body:$" + "".join(_jsonpath(step) for step in path))
 
 
 def _jsonpath(step: Step) -> str:

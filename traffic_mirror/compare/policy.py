@@ -13,6 +13,7 @@ from traffic_mirror.compare.places import (
     compile_place,
     header_matches,
 )
+from traffic_mirror.compare.values import without_surrogates
 from traffic_mirror.spec.model import Compare
 from traffic_mirror.spec.place import PlaceError
 
@@ -32,6 +33,7 @@ class Equivalent(NamedTuple):
 
 
 def _replace(expression: object, mark: str, text: str) -> str:
+    text = without_surrogates(text)
     found: str = expression.sub(lambda m: mark + mark.join(g or "" for g in m.groups()), text)  # type: ignore[attr-defined]
     return found
 

@@ -64,7 +64,7 @@ def show_pair(a: object, b: object) -> tuple[object, object]:
 
 def _window(text: str, start: int) -> str:
     end = start + MAX_TEXT
-    return ("…" if start else "") + _clean(text[start:end]) + ("…" if end < len(text) else "")
+    return ("…" if start else "") + without_surrogates(text[start:end]) + ("…" if end < len(text) else "")
 
 
 def show(value: object) -> object:
@@ -91,16 +91,16 @@ def _plain(value: object, depth: int) -> object:
     if isinstance(value, Mapping):
         if depth == 0:
             return "{…}"
-        return {_clean(str(k)): _plain(v, depth - 1) for k, v in list(value.items())[:50]}
+        return {without_surrogates(str(k)): _plain(v, depth - 1) for k, v in list(value.items())[:50]}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_plain(v, depth - 1) for v in value[:50]] if depth else "[…]"
     return (
         show(value)
         if value is None or isinstance(value, str | int | Decimal)
-        else _clean(str(value)[:_MAX_SHOWN])
+        else without_surrogates(str(value)[:_MAX_SHOWN])
     )
 
 
-def _clean(text: str) -> str:
-    """The text without what no file or frame can hold (half of a surrogate pair)."""
+def without_surrogates(text: str) -> str:
+    """The text with halves of surrogate pairs, which no file, frame or expression can hold, written out."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -214,12 +214,20 @@ class Worker:
         while True:
             await asyncio.sleep(_TICK)
             self._outlet.offer(Beat())
-            await self._desk.sweep()
-            if self._wanted:
-                self._listen(self._wanted)
-            self._page.tick(self._loop.time())
-            if self._loop.time() >= self._statistics_due:
-                self._tell_statistics()
+            try:
+                await self._do_chores()
+            except MemoryError:
+                raise
+            except Exception:  # without its beat the edge would take the worker for dead
+                logger.exception("the worker could not put its things in order")
+
+    async def _do_chores(self) -> None:
+        await self._desk.sweep()
+        if self._wanted:
+            self._listen(self._wanted)
+        self._page.tick(self._loop.time())
+        if self._loop.time() >= self._statistics_due:
+            self._tell_statistics()
 
     def _tell_statistics(self) -> None:
         ended = sum(sum(row.ended.values()) + sum(row.verdicts.values()) for row in self._accounts.own)
