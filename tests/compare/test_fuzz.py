@@ -34,7 +34,8 @@ HOSTILE = {
     "deep JSON in JSON": (json.dumps(json.dumps(json.dumps([[[1]]] * 100))).encode(), "application/json"),
     "wide": (json.dumps(WIDE).encode(), "application/json"),
     "a long number": (b"[" + b"9" * 200_000 + b"]", "application/json"),
-    "numbers without an end": (b"[1e999999999, -1e-999999999, 0.1e+99999999999]", "application/json"),
+    "large exponents": (b'{"a": [1e999999999, -1e-999999999, 0.1e+99999999999]}', "application/json"),
+    "exponents beyond all bounds": (b'{"a": 1e' + b"9" * 5000 + b"}", "application/json"),
     "lone surrogates": (b'{"\\ud800": "\\udfff", "a": ["\\ud800", {"\\ud801": 1}]}', "application/json"),
     "a billion laughs": (
         b'<!DOCTYPE l [<!ENTITY a "ha">'

@@ -19,9 +19,16 @@ class Constant(str):
 def read_json(text: str) -> object:
     """The value of a JSON text: whole numbers exact, others as `Decimal`. `ValueError` where it is none."""
     try:
-        return _DECODER.decode(text)
+        return _read(text)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+    except ArithmeticError as error:
+        raise ValueError("a number with an exponent beyond all bounds") from error
+
+
+def _read(text: str) -> object:
+    try:
+        return _DECODER.decode(text)
     except ValueError:
         if len(text) < _MAX_DIGITS:
             raise
