@@ -159,6 +159,11 @@ def test_what_is_no_address(text: str) -> None:
         ("[fe80::1]:9", "::", True),
         ("", "127.0.0.1", False),
         ("127.0.0.1.evil.test", "127.0.0.1", False),
+        ("[::1]:80", "127.0.0.1", True),
+        ("[::1].evil.test", "127.0.0.1", False),
+        ("[::1]@evil.test", "127.0.0.1", False),
+        ("127.0.0.1:80:evil.test", "127.0.0.1", False),
+        ("::1", "127.0.0.1", False),
     ],
 )
 def test_own_hosts(host: str, listen: str, own: bool) -> None:

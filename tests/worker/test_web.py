@@ -251,6 +251,25 @@ def test_beyond_loopback_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
         status, headers, _ = ask(here, "/?token=let-me-in")
         assert status == 200
         assert ask(here, "/api/summary", Cookie=headers["Set-Cookie"].partition(";")[0])[0] == 200
+        assert ask(here, "/api/page/rules?token=let-me-in&q=%ff")[0] == 400
+        assert any("/?token=MIRROR_TOKEN" in line for line in worker.log)
+        assert not any("let-me-in" in line for line in worker.log)
+
+
+def test_requests_that_are_none_leave_no_lines_in_the_log(worker: WorkerProcess) -> None:
+    listen = listen_of(worker)
+    host, _, port = listen.rpartition(":")
+    for data in (
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"\x16\x03\r\n\r\n",
+    ):
+        with socket.create_connection((host, int(port)), 10) as sock:
+            sock.sendall(data)
+            while sock.recv(4096):
+                pass
+    assert ask(listen, "/healthz")[2] == "ok\n"
+    assert not worker.log
 
 
 def test_figures_outlive_the_worker(worker: WorkerProcess, server: RecordingServer) -> None:

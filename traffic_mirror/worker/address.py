@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from typing import NamedTuple
+
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::\d*)?")
 
 
 class Address(NamedTuple):
@@ -69,11 +72,10 @@ def is_own_host(header: str, listen: Address) -> bool:
     Names of loopback, the name or address listened on, and, where that is every address, any address
     and the machine's name.
     """
-    host = header.strip().lower()
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
+    found = _HOST.fullmatch(header.strip().lower())
+    if found is None:
+        return False
+    host = found["address"] or found["name"]
     if is_loopback(host) or host == listen.host.lower():
         return True
     if listen.host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound

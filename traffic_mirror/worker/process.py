@@ -163,7 +163,8 @@ class Worker:
 
     async def _open_web(self, sock: socket.socket, address: Address, token: str) -> None:
         if token:
-            logger.info("others than this machine see the status page at http://%s/?token=%s", address, token)
+            shown = "MIRROR_TOKEN" if token == os.environ.get("MIRROR_TOKEN") else token
+            logger.info("others than this machine see the status page at http://%s/?token=%s", address, shown)
         while self._web is None:
             try:
                 # Here, since the first copies need not wait for it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import mimetypes
 import socket
 from collections.abc import Callable
@@ -27,6 +28,9 @@ _POLICY = (
 )
 _MAX_REQUEST = 64 * 1024
 _PATIENCE = 10  # seconds for a request's head, a request's body, and between requests
+
+# What is wrong with a request is told to who sent it: here it would be a line for each, the token in some.
+logging.getLogger("tornado.general").setLevel(logging.ERROR)
 
 Control = Callable[[str], None]
 
