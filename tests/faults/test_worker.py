@@ -157,6 +157,21 @@ def test_clients_that_wait_for_copies_are_freed_at_once(fresh: Stage) -> None:
     assert lost(fresh, "waits") == 4
 
 
+def test_the_next_worker_gets_the_spec_that_is_in_force_by_then(fresh: Stage) -> None:
+    """Changed twice since the start, the second time for the worse: the last good one counts."""
+    spec, worker = fresh.proxy.confdir.parent / "mirror.yaml", fresh.proxy.worker
+    first = spec.read_text()
+    spec.write_text(first.replace("good: {url:", "good: {headers: {X-Spec: changed}, url:"))
+    wait_until(lambda: fresh.proxy.log.count("mirror: loaded") + fresh.proxy.log.count("reloaded") >= 2)
+    spec.write_text("version: {")
+    fresh.proxy.wait_for_log("refused")
+    os.kill(worker, signal.SIGKILL)
+    wait_for_another(fresh, worker)
+    visit_until(fresh.proxy.port, "/good", lambda: delivered(fresh))
+    assert {copy.header("X-Spec") for copy in fresh.servers["good"].requests} == {b"changed"}
+    assert not fresh.proxy.summary()["spec"]["ok"]
+
+
 def test_killed_again_and_again_under_load_every_copy_is_counted_once(fresh: Stage) -> None:
     """Clients never notice, and at the end the sum is exact: of the page, of the log, of what was sent."""
     stop = threading.Event()
