@@ -85,9 +85,18 @@ def _mask(query: bytes, masked: frozenset[str]) -> bytes:
 
 
 def _mask_pair(pair: bytes, masked: frozenset[str]) -> bytes:
+    if _is_masked(pair, masked):
+        return pair.partition(b"=")[0] + b"=" + _MASKED
+    parts = pair.split(b";")  # some servers take it for a separator, so nothing after it is safe
+    for place, part in enumerate(parts):
+        if place and _is_masked(part, masked):
+            return b";".join((*parts[:place], part.partition(b"=")[0] + b"=" + _MASKED))
+    return pair
+
+
+def _is_masked(pair: bytes, masked: frozenset[str]) -> bool:
     key, equals, _ = pair.partition(b"=")
-    name = unquote_to_bytes(key.replace(b"+", b" ")).decode("utf-8", "replace")
-    return key + b"=" + _MASKED if equals and name in masked else pair
+    return bool(equals) and unquote_to_bytes(key.replace(b"+", b" ")).decode("utf-8", "replace") in masked
 
 
 def _strip(path: bytes, segments: int, slash: re.Pattern[bytes]) -> bytes:
