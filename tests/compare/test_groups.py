@@ -59,6 +59,23 @@ def test_groups_are_bounded_and_survive_a_restart() -> None:
     assert Groups.load({"groups": 3}).listing() == []
 
 
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (NOW, "2026-11-23T10:00:00.370Z"),
+        (0.1239, "1970-01-01T00:00:00.123Z"),
+        (-1.0, "1970-01-01T00:00:00.000Z"),
+        (NOW * 1000, "1970-01-01T00:00:00.000Z"),
+        (1e300, "1970-01-01T00:00:00.000Z"),
+        (float("nan"), "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_recording_may_name_any_time(at: float, told: str) -> None:
+    groups = Groups()
+    groups.add("r", "GET /", differ("status"), "f", at)
+    assert [(group["first"], group["last"]) for group in groups.listing()] == [(told, told)]
+
+
 def test_a_baseline_teaches_where_the_primary_differs_from_itself() -> None:
     baselines = Baselines()
     primary, again, copy = ({"luck": n, "price": p} for n, p in ((1, 10), (2, 10), (3, 11)))

@@ -13,6 +13,7 @@ from traffic_mirror.compare.places import generalise
 MAX_GROUPS = 1000
 MAX_ROUTES = 1000
 EXAMPLES = 2
+_END_OF_TIME = 253_402_300_799.0  # the end of the year 9999
 
 
 class Group(msgspec.Struct):
@@ -125,8 +126,11 @@ def _listed(group: Group, of: int) -> dict[str, object]:
 
 
 def moment(at: float) -> str:
-    """Unix seconds as RFC 3339 in UTC with milliseconds, as results have it."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Unix seconds as RFC 3339 in UTC with milliseconds; a time that no calendar has is its beginning."""
+    if not 0 <= at < _END_OF_TIME:  # of a recording, which may say anything
+        at = 0.0
+    whole = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+    return f"{whole}{int(at * 1000) % 1000:03d}Z"
 
 
 def group_line(group: Mapping[str, object]) -> str:

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from traffic_mirror.compare import Verdict
+from traffic_mirror.compare.groups import moment
 from traffic_mirror.masking import Masker
 from traffic_mirror.wire.frames import Unsent
 from traffic_mirror.worker.errand import Errand
@@ -22,7 +22,6 @@ _BATCH = 256 * 1024
 _PATIENCE = 0.25  # seconds
 _MAX_WAITING = 16 * 1024 * 1024
 _WARN_EVERY = 10.0
-_END_OF_TIME = 253_402_300_799.0  # the end of the year 9999
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -92,20 +91,6 @@ def line_of_unsent(unsent: Unsent, masker: Masker) -> Line:
         url=masker.text(url_of(unsent.scheme, unsent.host, unsent.port, unsent.target)),
         outcome=unsent.outcome,
         reason=unsent.reason,
-    )
-
-
-def moment(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, with milliseconds; a time that no calendar has is its beginning.
-
-    >>> moment(0.1239)
-    '1970-01-01T00:00:00.123Z'
-    """
-    if not 0 <= seconds < _END_OF_TIME:  # of a recording, which may say anything
-        seconds = 0.0
-    return (
-        datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        + f"{int(seconds * 1000) % 1000:03d}Z"
     )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from traffic_mirror.compare.groups import moment
 from traffic_mirror.ledger import Ledger, Row
 from traffic_mirror.masking import Masker
 from traffic_mirror.wire.frames import SpecState
 from traffic_mirror.worker.accounts import Accounts
 from traffic_mirror.worker.lane import Lane
-from traffic_mirror.worker.results import moment
 
 _WORST = ("closed", "half_open", "open")
 
