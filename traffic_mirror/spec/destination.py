@@ -10,7 +10,7 @@ import msgspec
 from traffic_mirror.spec import reading as read
 from traffic_mirror.spec.model import CircuitBreaker, Destination, HttpVersion, Queue, Redact, Tls
 from traffic_mirror.spec.node import Node
-from traffic_mirror.spec.problems import quote
+from traffic_mirror.spec.problems import quote, show
 from traffic_mirror.spec.reading import Field, Reading, children, collect
 from traffic_mirror.spec.schema import did_you_mean
 from traffic_mirror.spec.url import Url, check_proxy, parse_url, split_authority
@@ -73,7 +73,7 @@ class Destinations:
         if name not in self._named:
             hint = did_you_mean(name, self._named, self._reading.problems)
             expected = f"a destination's name{hint} or a URL"
-            self._reading.problems.at(node, expected, f"the unknown destination {quote(node.source)}")
+            self._reading.problems.at(node, expected, f"the unknown destination {show(node)}")
             return None
         return self._named[name]
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from traffic_mirror.spec.node import Node
 
+# After a scheme all before an @ that is no path, or that a colon begins: a password may hold a slash. Without
+# one only what looks like user:password.
+_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/:]*:.*|[^/]*)@|\A[\w.%+-]+:.*@", re.DOTALL)
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 _SHOWN_CHARACTERS = 60
 
@@ -119,12 +122,12 @@ def quote(text: object) -> str:
 
 
 def hide_user_info(text: str) -> str:
-    """Text without the user info of a URL in it."""
-    head, separator, rest = text.partition("://")
-    if not separator:
-        return text
-    authority, slash, path = rest.partition("/")
-    return f"{head}://***@{authority.rpartition('@')[2]}{slash}{path}" if "@" in authority else text
+    """Text without the user info of a URL in it, whatever is wrong with the URL.
+
+    >>> hide_user_info("http://user:pass/word@host"), hide_user_info("user:password@host")
+    ('http://***@host', '***@host')
+    """
+    return _USER_INFO.sub(lambda found: f"{found['scheme'] or ''}***@", text) if "@" in text else text
 
 
 def _is_header_value(node: Node) -> bool:
