@@ -287,3 +287,18 @@ def test_a_bad_spec_is_said_with_exit_1(tmp_path: Path, capsys: pytest.CaptureFi
     assert shown == ""
     assert f"{bad}:2:" in said
     assert f"{bad}:3:" in said
+
+
+def test_a_credential_that_the_spec_sets_is_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "mirror.yaml"
+    spec.write_text(
+        "version: 1\n"
+        "apis: [{name: a, traffic_mirror: [{path: /, destinations: "
+        "[{url: http://s.test, headers: {Cookie: sid=hunter2, Set-Cookie: hunter2}}]}]}]\n"
+    )
+    assert main(["explain", str(spec), "GET", "http://h.test/", "-H", "Cookie: a=b"]) == 0
+    said = capsys.readouterr().out
+    assert "    Cookie: ***\n" in said
+    assert "hunter2" not in said

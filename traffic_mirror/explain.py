@@ -15,8 +15,8 @@ from traffic_mirror.copies import compile_plan
 from traffic_mirror.copies.asked import read_request
 from traffic_mirror.copies.headers import has_field, is_websocket_upgrade
 from traffic_mirror.copies.markers import marker_names
-from traffic_mirror.copies.request import FrozenRequest
-from traffic_mirror.masking import MASK, Masker
+from traffic_mirror.copies.request import Fields, FrozenRequest
+from traffic_mirror.masking import MASK, SENSITIVE_HEADERS, Masker
 from traffic_mirror.rules import Explanation, Route, compile_rules
 from traffic_mirror.spec.model import Rule, Spec
 from traffic_mirror.spec.problems import SpecError
@@ -133,7 +133,10 @@ def _copy(spec: Spec, route: Route, index: int, request: FrozenRequest, masker: 
         "sampled": _skipped(spec, route.rule, request) or _sampled(route.rule, destination.sample_rate),
         "url": masker.text(copy.shown_url),
         "headers": [
-            (_shown(name), placeholders.get(name.lower()) or masker.text(_value(name, value)))
+            (
+                _shown(name),
+                placeholders.get(name.lower()) or masker.text(_value(name, value, request.headers)),
+            )
             for name, value in ((b"Host", copy.host), *copy.headers)
         ],
     }
@@ -161,13 +164,13 @@ def _sampled(rule: Rule, destination_rate: float) -> str | None:
     return ", ".join(parts) or None
 
 
-def _value(name: bytes, value: bytes) -> str:
-    """A field's value; of credentials only how they are given."""
-    text = _shown(value)
-    if name.lower() == b"authorization":
+def _value(name: bytes, value: bytes, typed: Fields) -> str:
+    """A field's value; of credentials only how they are given, unless the user has `typed` them."""
+    text, lower = _shown(value), _shown(name).lower()
+    if lower == "authorization":
         scheme, space, _ = text.partition(" ")
         return f"{scheme} {MASK}" if space else MASK
-    return text
+    return MASK if lower in SENSITIVE_HEADERS and (name, value) not in typed else text
 
 
 def _shown(text: bytes) -> str:
