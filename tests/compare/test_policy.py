@@ -27,6 +27,9 @@ COVERED = {
     "a star that is quoted": ("body:$['*']", ("a",), False),
     "one of several texts": ("body:/a/text()[2]", (Tag("a"), "text()[2]"), True),
     "any of several texts": ("body:/a/text()", (Tag("a"), "text()[2]"), True),
+    "a key like an attribute": ("body:$.*", ("@id",), True),
+    "a key like a text": ("body:$.a[*]", ("a", "text()"), True),
+    "no attribute of a tree": ("body:/a/*", (Tag("a"), "@href"), False),
     "any attribute": ("body://a/@*", (Tag("a"), "@href"), True),
 }
 
@@ -52,7 +55,91 @@ def test_a_place_is_written_and_made_general() -> None:
     assert generalise("body:line 3") == "body:line 3"
 
 
+ITEMS = [{"id": n, "etag": f"a{n}", "score": n + 0.0} for n in range(1, 13)]
+TURNED = [{"id": n, "etag": f"b{n}", "score": n + 0.1} for n in range(12, 0, -1)]
+
 POLICIES = {
+    "only at any depth": (
+        Compare(only=("body:$..x",)),
+        {"x": 1, "y": 1, "k": {"x": 1, "y": 1}},
+        {"x": 1, "y": 2, "k": {"x": 2, "y": 2}},
+        ["body:$.k.x"],
+    ),
+    "only at any depth, and what holds none is gone": (
+        Compare(only=("body:$..x",)),
+        {"k": {"y": 1}, "h": {"x": 1}},
+        {},
+        ["body:$.h"],
+    ),
+    "only below a single value": (Compare(only=("body:$.a.b",)), {"a": 1}, {"a": 2}, []),
+    "only, but for what is ignored": (
+        Compare(only=("body:$.a",), ignore=("body:$.a.b",)),
+        {"a": {"b": 1, "c": 1}, "d": 1},
+        {"a": {"b": 2, "c": 2}, "d": 2},
+        ["body:$.a.c"],
+    ),
+    "unordered, with an ignored field and near numbers": (
+        Compare(
+            ignore=("body:$..etag",), unordered=(("body:$.t", True),), tolerance=(("body:$..score", 0.5),)
+        ),
+        {"t": ITEMS},
+        {"t": TURNED},
+        [],
+    ),
+    "unordered near numbers, one too far": (
+        Compare(unordered=(("body:$.t", True),), tolerance=(("body:$.t", 0.5),)),
+        {"t": [1.0, 2.0, 3.0]},
+        {"t": [3.1, 9.0, 1.1]},
+        ["body:$.t[1]"],
+    ),
+    "unordered, of an equivalent host": (
+        Compare(unordered=(("body:$.t", True),), equivalent=(("alpha", "beta"),)),
+        {"t": ["alpha/1", "alpha/2", "alpha/3"]},
+        {"t": ["beta/3", "beta/2", "beta/1"]},
+        [],
+    ),
+    "unordered, each changed a little": (
+        Compare(unordered=(("body:$.t", True),)),
+        {"t": [{"id": 1, "n": "ann", "v": 1}, {"id": 2, "n": "bob", "v": 2}]},
+        {"t": [{"id": 2, "n": "bob", "v": 8}, {"id": 1, "n": "ann", "v": 9}]},
+        ["body:$.t[0].v", "body:$.t[1].v"],
+    ),
+    "by a key that some have not": (
+        Compare(unordered=(("body:$.t", "id"),)),
+        {"t": [{"id": 1, "n": 1}, {"x": 1}, 7, {"id": 2}]},
+        {"t": [7, {"id": 2}, {"x": 1}, {"id": 1, "n": 2}]},
+        ["body:$.t[0].n"],
+    ),
+    "by a key that is gone": (
+        Compare(unordered=(("body:$.t", "id"),)),
+        {"t": [{"id": 1}, {"id": 2}]},
+        {"t": [{"id": 3}, {"id": 1}]},
+        ["body:$.t[1]", "body:$.t[0]"],
+    ),
+    "an element is inserted among equivalent ones": (
+        Compare(equivalent=(("old", "new"),)),
+        {"u": [f"old/{n}" for n in range(6)]},
+        {"u": ["new/x", *(f"new/{n}" for n in range(6))]},
+        ["body:$.u[0]"],
+    ),
+    "a pair is not found in what another left": (
+        Compare(equivalent=(("old", "new"), ("zzz", "yyy"), ("1", "2"))),
+        {"u": "zzz/1"},
+        {"u": "yyy/2"},
+        [],
+    ),
+    "the nearest tolerance counts": (
+        Compare(tolerance=(("body:$..score", 0.01), ("body:$.score", 5))),
+        {"score": 1.0, "k": {"score": 1.0}},
+        {"score": 4.0, "k": {"score": 4.0}},
+        ["body:$.k.score"],
+    ),
+    "tolerance of what is no number": (
+        Compare(tolerance=(("body:$.a", 5),)),
+        {"a": ["x", None, True, "NaN"]},
+        {"a": ["y", 1, False, "0"]},
+        ["body:$.a[0]", "body:$.a[1]", "body:$.a[2]", "body:$.a[3]"],
+    ),
     "ignore a place": (Compare(ignore=("body:$..etag",)), {"x": [{"etag": 1}]}, {"x": [{"etag": 2}]}, []),
     "ignore only that": (
         Compare(ignore=("body:$..etag",)),
@@ -120,6 +207,48 @@ def test_policies(policy: Compare, first: object, second: object, places: list[s
     assert [place for place, *_ in found(compare(first, second, policy=compile_policy(policy)))] == places
 
 
+FEED = "<f><a id='1'><k>1</k><n>x</n></a><a id='2'><k>2</k><n>y</n></a></f>"
+FEED_TURNED = "<f><a id='2'><k>2</k><n>y</n></a><a id='1'><k>1</k><n>z</n></a></f>"
+OTHER_KINDS = {
+    "children in any order": ("application/xml", {"body:/f": True}, FEED, FEED_TURNED, 1),
+    "by an attribute": ("application/xml", {"body:/f": "id"}, FEED, FEED_TURNED, 1),
+    "by a child": ("application/xml", {"body:/f": "k"}, FEED, FEED_TURNED, 1),
+    "lines in any order": ("text/plain", {"body": True}, "a\nb\nc\n", "c\na\nb\n", 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "unordered", "first", "second", "differences"),
+    OTHER_KINDS.values(),
+    ids=OTHER_KINDS.keys(),
+)
+def test_other_bodies_than_json_may_be_unordered(
+    content_type: str, unordered: dict[str, str | bool], first: str, second: str, differences: int
+) -> None:
+    policy = compile_policy(Compare(unordered=tuple(unordered.items())))
+    verdict = compare(first, second, content_type, policy=policy)
+    assert len(verdict.differences) == differences
+    assert ("body:/f" if "xml" in content_type else "body", "unordered") in aside(verdict)
+
+
+def test_headers_have_tolerances_and_equivalents() -> None:
+    primary = answer({}, headers=(("Location", "https://old.x/a"), ("X-Score", "1.0"), ("X-Other", "1.0")))
+    copy = answer({}, headers=(("Location", "https://new.x/a"), ("x-score", "1.2"), ("x-other", "1.2")))
+    policy = compile_policy(
+        Compare(equivalent=(("old[.]x", "new[.]x"),), tolerance=(("header:X-SCORE", 0.5),))
+    )
+    verdict = judge(primary, copy, policy)
+    assert [d.place for d in verdict.differences] == ["header:X-Other"]
+    assert aside(verdict) == [("header:Location", "equivalent"), ("header:X-Score", "tolerance")]
+
+
+def test_what_only_leaves_out_is_listed() -> None:
+    primary, copy = answer({"a": 1, "b": 1}), answer({"a": 1, "b": 2}, status=201, headers=(("X-B", "1"),))
+    verdict = judge(primary, copy, compile_policy(Compare(only=("body:$.a",))))
+    assert verdict.verdict == "match"
+    assert aside(verdict) == [("status", "only"), ("header:X-B", "only"), ("body:$.b", "only")]
+
+
 def test_headers_and_status_have_policies_too() -> None:
     primary, copy = (
         answer({}, headers=(("X-Build", "1"),)),
@@ -147,3 +276,32 @@ def test_a_place_that_never_matches_is_reported() -> None:
     for i in range(25):
         judge(answer({"a": i, "b": 1}), answer({"a": i, "b": 1}, began=NOW + 1), policy, use=use)
     assert use.never_matched() == ("body:$.mispelt", "header:X-Gone")
+
+
+SEEN = {
+    "lines": ("a\nb\nc", "text/plain", ("body", "body:line 3"), ("body:line 4", "body:bytes")),
+    "a tree": (
+        "<f><a/><a/><b>x</b></f>",
+        "application/xml",
+        ("body", "body:/f/a[2]", "body:/f/b/text()", "body://b"),
+        ("body:/f/a[3]",),
+    ),
+    "a long list": (
+        {"a": list(range(6000)), "z": [{"p": 1}] * 6000, "t": 1},
+        "application/json",
+        ("body:$.z[*].p", "body:$.t"),
+        ("body:$.nope",),
+    ),
+    "bytes": (b"\x00\x01", "application/octet-stream", ("body:bytes",), ("body:line 1",)),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type", "there", "not_there"), SEEN.values(), ids=SEEN.keys())
+def test_a_place_that_is_there_but_never_differs_is_not_reported(
+    body: object, content_type: str, there: tuple[str, ...], not_there: tuple[str, ...]
+) -> None:
+    policy = compile_policy(Compare(ignore=(*there, *not_there)))
+    use = PolicyUse(policy)
+    for _ in range(20):
+        judge(answer(body, content_type), answer(body, content_type), policy, use=use)
+    assert use.never_matched() == not_there

@@ -13,7 +13,7 @@ from traffic_mirror.compare.header_table import DERIVED, DIRECTIVES, LISTS, spel
 from traffic_mirror.compare.ids import Mark, Name, looks_random
 from traffic_mirror.compare.model import Answer
 from traffic_mirror.compare.places import header_matches
-from traffic_mirror.compare.policy import Policy, PolicyUse
+from traffic_mirror.compare.policy import Policy, PolicyUse, is_within
 from traffic_mirror.compare.scene import Scene, read_date
 from traffic_mirror.compare.values import explain
 from traffic_mirror.copies.request import Fields
@@ -54,6 +54,8 @@ def compare_headers(
         why = why_aside(name)
         if why is not None:
             findings.set_aside("header:" + spell(name), why)
+        elif (known := _why_alike(name, a, b, policy, use)) is not None:
+            findings.set_aside("header:" + spell(name), known)
         elif name == "set-cookie":
             compare_cookies(a, b, scene, findings)
         else:
@@ -101,7 +103,22 @@ def _is_ignored(name: str, policy: Policy, findings: Findings, use: PolicyUse | 
     meant = [e for e in policy.only if header_matches(e, name)]
     if use is not None and meant:
         use.mark(meant[0])
+    if not meant:
+        findings.set_aside("header:" + spell(name), "only")
     return not meant
+
+
+def _why_alike(name: str, a: list[str], b: list[str], policy: Policy, use: PolicyUse | None) -> str | None:
+    """Why the policy takes a header's values on both sides for the same, if it does."""
+    for expression, bound in policy.tolerance:
+        if header_matches(expression, name):
+            if use is not None:
+                use.mark(expression)
+            if a and b and is_within(", ".join(a), ", ".join(b), bound):
+                return "tolerance"
+            break
+    alike = [policy.level(x, "primary") for x in a] == [policy.level(y, "copy") for y in b]
+    return "equivalent" if alike else None
 
 
 def _compare(name: str, a: list[str], b: list[str], sides: _Sides, findings: Findings) -> None:

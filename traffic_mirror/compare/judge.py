@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 from traffic_mirror.compare.bodies import Body, describe_bytes, read_body
@@ -10,8 +9,9 @@ from traffic_mirror.compare.budget import Budget, OverBudgetError
 from traffic_mirror.compare.decoding import TooLargeError, UndecodableError, decode_content
 from traffic_mirror.compare.findings import MAX_LISTED, EnoughError, Findings, Learned
 from traffic_mirror.compare.headers import Seen, compare_headers, gather
+from traffic_mirror.compare.leveling import inside
 from traffic_mirror.compare.model import Answer, Difference, SetAside, Verdict
-from traffic_mirror.compare.places import Path, Tag, Whole
+from traffic_mirror.compare.places import Expression, Path, Tag, Whole
 from traffic_mirror.compare.policy import Policy, PolicyUse
 from traffic_mirror.compare.scene import set_scene
 from traffic_mirror.compare.trees import Element
@@ -25,7 +25,7 @@ _VALIDATED = {
     206: frozenset({b"if-range"}),
 }
 _BODILESS = (204, 205, 304)
-_MAX_PATHS = 5000
+_MAX_LOOKED_AT = 5000
 
 
 def judge(
@@ -111,11 +111,12 @@ def _compare_status(
     if primary.status == copy.status:
         return
     meant = [e for e in policy.ignore if e.part == "status"]
-    if meant or (policy.only and not any(e.part == "status" for e in policy.only)):
-        if meant:
-            findings.set_aside("status", "ignore")
-        if use is not None and meant:
+    if meant:
+        findings.set_aside("status", "ignore")
+        if use is not None:
             use.mark(meant[0])
+    elif policy.only and not any(e.part == "status" for e in policy.only):
+        findings.set_aside("status", "only")
     elif policy.status == "class" and primary.status // 100 == copy.status // 100:
         findings.set_aside("status", "class")
     else:
@@ -185,8 +186,8 @@ def _root(value: object) -> Path:
 
 def _compare_kinds(first: Body, second: Body, findings: Findings, policy: Policy) -> None:
     if policy.only and not any(e.part == "body" for e in policy.only):
-        return
-    if any(e.part == "body" and not e.tests for e in policy.ignore):
+        findings.set_aside("body", "only")
+    elif any(e.part == "body" and not e.tests for e in policy.ignore):
         findings.set_aside("body", "ignore")
     elif first.kind == "empty":
         findings.differ("body", "added", None, _described(second))
@@ -202,44 +203,42 @@ def _described(body: Body) -> object:
 
 def _look(primary: Answer, policy: Policy, bodies: tuple[Body, Body] | None, use: PolicyUse) -> None:
     """Looks for the policy's places in the whole of the primary's answer."""
-    paths: Iterator[Path] = iter(())
-    if bodies is not None:
-        body = bodies[0]
-        if body.kind == "same":
-            headers = gather(primary.headers)
-            try:
-                data = decode_content(
-                    primary.body or b"", ", ".join(headers.get("content-encoding", ())), policy.max_bytes
-                )
-                body = read_body(data, headers.get("content-type", [""])[0])
-            except (TooLargeError, UndecodableError):
-                return
-        paths = _paths(body)
-    use.look(list(gather(primary.headers)), paths)
+    body = _readable(primary, policy, bodies[0]) if bodies is not None else None
+    use.look(list(gather(primary.headers)), lambda expression: body is not None and _is_in(expression, body))
 
 
-def _paths(body: Body) -> Iterator[Path]:
-    """Every path of a body, the outer ones first, up to a bound."""
+def _readable(primary: Answer, policy: Policy, body: Body) -> Body:
+    """The primary's body, read also where both were found to be the same bytes."""
+    if body.kind != "same":
+        return body
+    headers = gather(primary.headers)
+    try:
+        data = decode_content(
+            primary.body or b"", ", ".join(headers.get("content-encoding", ())), policy.max_bytes
+        )
+    except (TooLargeError, UndecodableError):
+        return Body("bytes", primary.body)
+    return read_body(data, headers.get("content-type", [""])[0])
+
+
+def _is_in(expression: Expression, body: Body) -> bool:
+    """Whether a body has the place; also where it is too large to tell."""
+    if not expression.tests:
+        return True
     if body.kind in ("text", "bytes"):
-        yield (Whole("bytes" if body.kind == "bytes" else "line 1"),)
-        return
+        steps = (
+            ["bytes"]
+            if body.kind == "bytes"
+            else map("line {}".format, range(1, 1 + body.text.count("\n") + 1))
+        )
+        return any(expression.is_at((Whole(step),)) for step in steps)
     waiting: list[tuple[Path, object]] = [(_root(body.value), body.value)]
-    for path, value in waiting:
-        yield path
-        if len(waiting) < _MAX_PATHS:
-            waiting.extend(((*path, step), inner) for step, inner in _inside(value))
-
-
-def _inside(value: object) -> list[tuple[str | int | Tag, object]]:
-    if isinstance(value, dict):
-        return list(value.items())
-    if isinstance(value, list):
-        return list(enumerate(value))
-    if isinstance(value, Element):
-        children = [(Tag(c.name, 1), c) for c in value.children if isinstance(c, Element)]
-        return [
-            *value.attributes.items(),
-            *children,
-            *([("text()", None)] if len(children) < len(value.children) else []),
-        ]
-    return []
+    for _ in range(_MAX_LOOKED_AT):
+        if not waiting:
+            return False
+        path, value = waiting.pop()
+        if expression.is_at(path):
+            return True
+        if expression.goes_through(path):
+            waiting.extend(((*path, step), inner) for step, inner in reversed(inside(value)))
+    return True

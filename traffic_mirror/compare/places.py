@@ -7,6 +7,8 @@ of a list, a `Tag` an element of a tree. It is written as JSONPath or XPath only
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -58,6 +60,18 @@ def _xpath(step: Step) -> str:
     return f"/{step}" if isinstance(step, str) else f"[{step}]"
 
 
+def steps_of(names: Sequence[str]) -> list[Step]:
+    """The steps to the children of an element, by their names (empty for a text); one that comes once has no
+    number."""
+    counts, seen = Counter(names), Counter[str]()
+    steps: list[Step] = []
+    for name in names:
+        seen[name] += 1
+        number = seen[name] if counts[name] > 1 else 0
+        steps.append(Tag(name, number) if name else f"text()[{number}]" if number else "text()")
+    return steps
+
+
 def generalise(place: str) -> str:
     """The place with every index, and every key that looks like an id, as `*`: `$.items[3].x` is
     `$.items[*].x`."""
@@ -96,18 +110,25 @@ class Expression(NamedTuple):
         """Whether exactly this path is meant."""
         states = {0}
         for step in path:
-            states = self._advance(states, step)
+            states = self._advance(states, step, is_tree=isinstance(path[0], Tag))
         return len(self.tests) in states
+
+    def goes_through(self, path: Path) -> bool:
+        """Whether something that is meant may lie in the path."""
+        states = {0}
+        for step in path:
+            states = self._advance(states, step, is_tree=isinstance(path[0], Tag))
+        return bool(states - {len(self.tests)})
 
     def _walk(self, path: Path, *, whole: bool) -> bool:
         states = {0}
         for step in path:
             if len(self.tests) in states:
                 return True
-            states = self._advance(states, step)
+            states = self._advance(states, step, is_tree=isinstance(path[0], Tag))
         return len(self.tests) in states or (not whole and bool(states))
 
-    def _advance(self, states: set[int], step: Step) -> set[int]:
+    def _advance(self, states: set[int], step: Step, *, is_tree: bool) -> set[int]:
         after: set[int] = set()
         for state in states:
             if state == len(self.tests):
@@ -115,21 +136,21 @@ class Expression(NamedTuple):
             test = self.tests[state]
             if test.deep:
                 after.add(state)
-            if _meets(test, step):
+            if _meets(test, step, is_tree=is_tree):
                 after.add(state + 1)
         return after
 
 
-def _meets(test: PlaceStep, step: Step) -> bool:
+def _meets(test: PlaceStep, step: Step, *, is_tree: bool) -> bool:
     if isinstance(step, Tag):
         return test.name in (None, step.name) and test.number in (None, step.nth or 1)
     if isinstance(step, int):
         return test.leads_to(step)
     if isinstance(step, Whole):
         return test.name == step or (test.name == "line *" and step.startswith("line "))
-    if step.startswith("text()"):
+    if is_tree and step.startswith("text()"):
         return step.startswith(f"{test.name}[{test.number}]" if test.number else str(test.name))
-    if step.startswith("@"):
+    if is_tree and step.startswith("@"):
         return test.name in ("@*", step)
     return test.leads_to(step)
 

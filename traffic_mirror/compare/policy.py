@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import re2
 
 from traffic_mirror.compare.places import (
     Expression,
-    Path,
     compile_place,
     header_matches,
 )
@@ -18,6 +18,7 @@ from traffic_mirror.spec.model import Compare
 from traffic_mirror.spec.place import PlaceError
 
 _MAX_REGEX_MEMORY = 1 << 20
+_MARKS = 0xF0000  # of a private plane, so that no expression of another pair is after them
 
 
 class Equivalent(NamedTuple):
@@ -26,10 +27,6 @@ class Equivalent(NamedTuple):
 
     primary: object
     copy: object
-
-    def level(self, mark: str, primary: str, copy: str) -> tuple[str, str]:
-        """Both texts with what the pair finds replaced by `mark` and the groups it caught."""
-        return _replace(self.primary, mark, primary), _replace(self.copy, mark, copy)
 
 
 def _replace(expression: object, mark: str, text: str) -> str:
@@ -40,7 +37,8 @@ def _replace(expression: object, mark: str, text: str) -> str:
 
 class Policy(NamedTuple):
     """A compiled `compare:`. `problems` are expressions that name no place or do not compile; they are left
-    out."""
+    out. Of `tolerance` and `unordered` the first entry that means a place counts: the last one written, the
+    rule's before the spec's."""
 
     ignore: tuple[Expression, ...] = ()
     only: tuple[Expression, ...] = ()
@@ -50,6 +48,12 @@ class Policy(NamedTuple):
     status: Literal["exact", "class"] = "exact"
     max_bytes: int = 4 * 1024 * 1024
     problems: tuple[str, ...] = ()
+
+    def level(self, text: str, side: Literal["primary", "copy"]) -> str:
+        """A side's text, with marks and the groups that were caught for what equivalent expressions find."""
+        for number, pair in enumerate(self.equivalent):
+            text = _replace(pair.primary if side == "primary" else pair.copy, chr(_MARKS + number), text)
+        return text
 
     def expressions(self) -> list[Expression]:
         """Every place expression in it."""
@@ -67,8 +71,8 @@ def compile_policy(compare: Compare) -> Policy:
     return Policy(
         ignore=tuple(e for _, e in _places(((t, None) for t in compare.ignore), problems)),
         only=tuple(e for _, e in _places(((t, None) for t in compare.only), problems)),
-        tolerance=tuple((e, bound) for bound, e in _places(compare.tolerance, problems)),
-        unordered=tuple((e, by) for by, e in _places(compare.unordered, problems)),
+        tolerance=tuple((e, bound) for bound, e in reversed(_places(compare.tolerance, problems))),
+        unordered=tuple((e, by) for by, e in reversed(_places(compare.unordered, problems))),
         equivalent=tuple(_pairs(compare.equivalent, problems)),
         status=compare.status,
         max_bytes=compare.max_bytes,
@@ -101,6 +105,23 @@ def _pairs(pairs: Iterable[tuple[str, str]], problems: list[str]) -> list[Equiva
     return found
 
 
+def is_within(a: object, b: object, bound: float) -> bool:
+    """Whether two numbers, or texts that are numbers, are no further apart than `bound`."""
+    x, y = read_number(a), read_number(b)
+    return x is not None and y is not None and abs(x - y) <= Decimal(str(bound))
+
+
+def read_number(value: object) -> Decimal | None:
+    """A number, or a text that is one; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        number = Decimal(value)
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() else None
+
+
 class PolicyUse:
     """Which expressions of a policy ever matched, over many comparisons: one that never does is likely
     misspelt."""
@@ -119,18 +140,12 @@ class PolicyUse:
         self._compared += 1
         return bool(self._unused) and (self._compared < 20 or self._compared % 64 == 0)
 
-    def look(self, headers: Sequence[str], paths: Iterable[Path]) -> None:
-        """Marks what matches one of an answer's headers (lower case) or body paths."""
+    def look(self, headers: Sequence[str], find: Callable[[Expression], bool]) -> None:
+        """Marks what matches one of an answer's headers (lower case), or what `find` finds in its body."""
         for expression in list(self._unused.values()):
-            if expression.part == "status" or any(header_matches(expression, name) for name in headers):
+            named = any(header_matches(expression, name) for name in headers)
+            if expression.part == "status" or named or (expression.part == "body" and find(expression)):
                 self.mark(expression)
-        body = [e for e in self._unused.values() if e.part == "body"]
-        for path in paths:
-            for expression in [e for e in body if e.is_at(path)]:
-                body.remove(expression)
-                self.mark(expression)
-            if not body:
-                return
 
     def never_matched(self, after: int = 20) -> tuple[str, ...]:
         """The expressions that matched nothing in at least `after` comparisons."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from decimal import Decimal
 
 from traffic_mirror.compare import names
-from traffic_mirror.compare.align import Keyed, Pairs, align
+from traffic_mirror.compare.align import Pairs, align
 from traffic_mirror.compare.budget import Budget
 from traffic_mirror.compare.findings import Findings
 from traffic_mirror.compare.ids import Mark, Name
-from traffic_mirror.compare.likeness import key, kind, likeness, same
+from traffic_mirror.compare.leveling import Level, Leveling, Side, contains
+from traffic_mirror.compare.likeness import kind, likeness, same
 from traffic_mirror.compare.model import DifferenceKind
 from traffic_mirror.compare.moments import moved
-from traffic_mirror.compare.places import Path, Step, Tag, Whole, write_body
-from traffic_mirror.compare.policy import Policy, PolicyUse
+from traffic_mirror.compare.pairing import keyed, pair_any_order, pair_by_key, pair_equal
+from traffic_mirror.compare.places import Path, Step, Tag, Whole, steps_of, write_body
+from traffic_mirror.compare.policy import Policy, PolicyUse, is_within
 from traffic_mirror.compare.records import read_record
 from traffic_mirror.compare.scene import Scene
 from traffic_mirror.compare.strict_json import Repeated, read_json
@@ -91,7 +92,7 @@ class Walk:
     def _has_moved(self, path: Path, a: object, b: object) -> bool:
         """Whether two objects or lists are one moment each, and these only followed their answers."""
         first, second = read_record(a), read_record(b)
-        if first is None or second is None or a == b or self._is_ignored(path):
+        if first is None or second is None or a == b or self._is_ignored(path, a, b):
             return False
         if not moved((first,), (second,), self._scene.nows):
             return False
@@ -124,7 +125,7 @@ class Walk:
         new = [name for name in b if name not in a]
         if len(gone) == len(new) <= _MAX_FRESH_KEYS:
             for name, other in list(zip(gone, new, strict=True)):
-                if self._is_fresh_key((*path, name), name, other):
+                if self._is_fresh_key((*path, name), name, other, (a[name], b[other])):
                     gone.remove(name)
                     new.remove(other)
                     self.values((*path, name), a[name], b[other])
@@ -133,8 +134,8 @@ class Walk:
         for name in new:
             self.add((*path, name), "added", None, b[name])
 
-    def _is_fresh_key(self, path: Path, name: str, other: str) -> bool:
-        if len(name) < _MIN_FRESH_KEY or self._is_ignored(path):
+    def _is_fresh_key(self, path: Path, name: str, other: str, values: tuple[object, object]) -> bool:
+        if len(name) < _MIN_FRESH_KEY or self._is_ignored(path, *values):
             return False
         holder = tuple(word.removesuffix("s") for word in name_words(path[:-1], self._kind))
         marks = explain(name, other, Name((*holder, "id"), True), self._scene)
@@ -178,7 +179,11 @@ class Walk:
         left, right = a[start:end_a], b[start:end_b]
         if not left and not right:
             return
-        for i, j in self._pair(path, left, right, ordered=ordered):
+        levels = (
+            self._level(path, left, lambda i: step_a(start + i), "primary"),
+            self._level(path, right, lambda j: step_b(start + j), "copy"),
+        )
+        for i, j in self._pair(path, left, right, levels, ordered=ordered):
             if i is None:
                 assert j is not None
                 self.add((*path, step_b(start + j)), "added", None, right[j])
@@ -199,27 +204,48 @@ class Walk:
             end_a, end_b = end_a - 1, end_b - 1
         return start, end_a, end_b
 
-    def _pair(self, path: Path, a: list[object], b: list[object], *, ordered: bool) -> Pairs:
+    def _level(self, path: Path, elements: list[object], step: Steps, side: Side) -> list[Level]:
+        """The elements as the policy sees them, by which they are paired."""
+        leveling = Leveling(self._policy, side, self._budget, tolerant=self._unordered(path) is not None)
+        if leveling.changes_nothing:
+            return [Level(element) for element in elements]
+        return [leveling.of((*path, step(i)), element) for i, element in enumerate(elements)]
+
+    def _pair(
+        self,
+        path: Path,
+        a: list[object],
+        b: list[object],
+        levels: tuple[list[Level], list[Level]],
+        *,
+        ordered: bool,
+    ) -> Pairs:
         by = self._unordered(path)
         if by is not None:
-            return _pair_by_key(a, b, by) if isinstance(by, str) else self._pair_any_order(a, b)
+            if isinstance(by, str):
+                pairs = pair_by_key(a, b, by, levels, self._budget)
+            else:
+                pairs = pair_any_order(*levels, self._budget)
+            if any(None not in (i, j) and i != j for i, j in pairs):
+                self._findings.set_aside("body" if self._kind == "text" else write_body(path), "unordered")
+            return pairs
         if not a or not b:
             return [*((i, None) for i in range(len(a))), *((None, j) for j in range(len(b)))]
-        first, second = self._keyed(a), self._keyed(b)
+        first, second = (keyed(side, self._budget) for side in levels)
         for mine, others in zip(first, second, strict=True):
             if ordered and _is_reordered(mine, others):
                 self.add(path, "order", a, b)
-                return _pair_equal(mine, others)
+                return pair_equal(mine, others)
         if len(a) == len(b) and all(
-            likeness(x, y, self._budget) >= _POSITIONAL for x, y in zip(a, b, strict=True)
+            likeness(x.value, y.value, self._budget) >= _POSITIONAL for x, y in zip(*levels, strict=True)
         ):
             return [(i, i) for i in range(len(a))]
-        return align(first, second, lambda i, j: likeness(a[i], b[j], self._budget), self._budget)
-
-    def _keyed(self, side: list[object]) -> Keyed:
-        self._budget.spend(4 * len(side))
-        exact = [key(value, self._budget, masked=False) for value in side]
-        return Keyed(exact, [key(value, self._budget, masked=True) for value in side])
+        return align(
+            first,
+            second,
+            lambda i, j: likeness(levels[0][i].value, levels[1][j].value, self._budget),
+            self._budget,
+        )
 
     def _unordered(self, path: Path) -> str | bool | None:
         for expression, by in self._policy.unordered:
@@ -229,36 +255,17 @@ class Walk:
                 return by or None
         return None
 
-    def _pair_any_order(self, a: list[object], b: list[object]) -> Pairs:
-        """Equal elements first, then equal but for noise, then those that are most alike."""
-        pairs: Pairs = []
-        first, second = self._keyed(a), self._keyed(b)
-        left, right = list(range(len(a))), list(range(len(b)))
-        for mine, others in zip(first, second, strict=True):
-            matched = _pair_equal([mine[i] for i in left], [others[j] for j in right])
-            found = [(left[i], right[j]) for i, j in matched if i is not None and j is not None]
-            pairs += found
-            left = [i for i in left if i not in {i for i, _ in found}]
-            right = [j for j in right if j not in {j for _, j in found}]
-        rest = align(
-            Keyed([first.exact[i] for i in left], [first.masked[i] for i in left]),
-            Keyed([second.exact[j] for j in right], [second.masked[j] for j in right]),
-            lambda i, j: likeness(a[left[i]], b[right[j]], self._budget),
-            self._budget,
-        )
-        return pairs + [(None if i is None else left[i], None if j is None else right[j]) for i, j in rest]
-
     def _scalars(self, path: Path, a: object, b: object, hint: str) -> None:
         self._budget.spend(
             _SCALAR + (len(a) + len(b)) // 2 if isinstance(a, str) and isinstance(b, str) else _SCALAR
         )
-        if self._is_ignored(path):
+        if self._is_ignored(path, a, b):
             return
         place = write_body(path)
         if self._is_tolerated(path, a, b):
             self._findings.set_aside(place, "tolerance")
             return
-        x, y = self._level(a, b)
+        x, y = self._written_alike(a, b)
         if x == y:
             self._findings.set_aside(place, "equivalent")
             return
@@ -278,10 +285,9 @@ class Walk:
         if len(self._findings) == before:
             self._findings.set_aside(write_body(path), "notation")
 
-    def _level(self, a: object, b: object) -> tuple[object, object]:
+    def _written_alike(self, a: object, b: object) -> tuple[object, object]:
         if isinstance(a, str) and isinstance(b, str):
-            for number, pair in enumerate(self._policy.equivalent):
-                a, b = pair.level(f"\x00{number}\x00", a, b)
+            return self._policy.level(a, "primary"), self._policy.level(b, "copy")
         return a, b
 
     def _is_tolerated(self, path: Path, a: object, b: object) -> bool:
@@ -289,7 +295,7 @@ class Walk:
             if expression.covers(path):
                 if self._use is not None:
                     self._use.mark(expression)
-                return _is_within(a, b, bound)
+                return is_within(a, b, bound)
         return False
 
     def _name(self, path: Path, hint: str) -> Name:
@@ -297,7 +303,7 @@ class Walk:
 
     def add(self, path: Path, change: DifferenceKind, a: object, b: object) -> None:
         """Notes a difference, unless the policy says that its place does not matter."""
-        if not self._is_ignored(path):
+        if not self._is_ignored(path, a, b):
             told = self._of_copy(path) if change == "added" and self._shifted else path
             self._findings.differ(write_body(told), change, a, b)
 
@@ -306,7 +312,8 @@ class Walk:
         outer = (self._shifted.get(path[: at + 1], path[at]) for at in range(len(path) - 1))
         return (*outer, path[-1])
 
-    def _is_ignored(self, path: Path) -> bool:
+    def _is_ignored(self, path: Path, *values: object) -> bool:
+        """Whether the policy says that what is at a path, on either side, does not matter."""
         for expression in self._policy.ignore:
             if expression.part == "body" and expression.covers(path):
                 if self._use is not None:
@@ -315,10 +322,14 @@ class Walk:
                 return True
         if not self._policy.only:
             return False
-        meant = [e for e in self._policy.only if e.part == "body" and e.touches(path)]
-        if self._use is not None and meant:
-            self._use.mark(meant[0])
-        return not meant
+        if self._use is not None:
+            for expression in self._policy.only:
+                if expression.part == "body" and expression.covers(path):
+                    self._use.mark(expression)
+        if any(contains(path, value, self._policy) for value in values):
+            return False
+        self._findings.set_aside(write_body(path), "only")
+        return True
 
 
 def name_words(path: Path, body_kind: str, hint: str = "") -> tuple[str, ...]:
@@ -372,46 +383,10 @@ def _line(index: int) -> Step:
 
 
 def _steps(children: list[object]) -> Steps:
-    """The steps to the children of an element; a name that comes once has no number."""
-    counts = Counter(child.name if isinstance(child, Element) else "" for child in children)
-    seen: Counter[str] = Counter()
-    steps: list[Step] = []
-    for child in children:
-        name = child.name if isinstance(child, Element) else ""
-        seen[name] += 1
-        number = seen[name] if counts[name] > 1 else 0
-        steps.append(Tag(name, number) if name else f"text()[{number}]" if number else "text()")
-    return steps.__getitem__
+    """The steps to the children of an element."""
+    return steps_of([child.name if isinstance(child, Element) else "" for child in children]).__getitem__
 
 
 def _is_reordered(first: Sequence[Hashable], second: Sequence[Hashable]) -> bool:
     """Whether two lists of keys are the same in another order."""
     return first != second and len(first) == len(second) and Counter(first) == Counter(second)
-
-
-def _pair_equal(first: object, second: object) -> Pairs:
-    """Pairs of equal keys wherever they are; each is used once."""
-    assert isinstance(first, list)
-    assert isinstance(second, list)
-    waiting: dict[object, deque[int]] = {}
-    for j, y in enumerate(second):
-        waiting.setdefault(y, deque()).append(j)
-    return [(i, waiting[x].popleft()) for i, x in enumerate(first) if waiting.get(x)]
-
-
-def _pair_by_key(a: list[object], b: list[object], by: str) -> Pairs:
-    """Pairs of objects with the same value of a key; those without it stay alone."""
-    keys = [[repr(x.get(by)) if isinstance(x, dict) and by in x else None for x in side] for side in (a, b)]
-    pairs = _pair_equal([k if k is not None else ("left", i) for i, k in enumerate(keys[0])], list(keys[1]))
-    used = {i for i, _ in pairs}, {j for _, j in pairs}
-    alone_a: Pairs = [(i, None) for i in range(len(a)) if i not in used[0]]
-    alone_b: Pairs = [(None, j) for j in range(len(b)) if j not in used[1]]
-    return pairs + alone_a + alone_b
-
-
-def _is_within(a: object, b: object, bound: float) -> bool:
-    try:
-        x, y = Decimal(str(a)), Decimal(str(b))
-        return abs(x - y) <= Decimal(str(bound))
-    except ArithmeticError:
-        return False

@@ -14,12 +14,15 @@ from traffic_mirror.spec.reading import Field, Reading, children, collect, items
 
 _ADDED = ("ignore", "only", "equivalent")
 _MERGED = ("tolerance", "unordered")
+_NUMBERS = ("header", "body")
+_LISTS = ("body",)
 
 
 def inherit(above: Compare, node: Node, destinations: Destinations, reading: Reading) -> Compare:
     """What holds at a level: `above` with what `node` says, a mapping or a boolean.
 
-    Lists add up, mappings merge, anything else is overridden; a mapping or true switches on, false off.
+    Lists add up, mappings merge with the nearest level's entries last, anything else is overridden; a mapping
+    or true switches on, false off.
     """
     if node.bad:
         return above
@@ -31,7 +34,8 @@ def inherit(above: Compare, node: Node, destinations: Destinations, reading: Rea
             values[name] = tuple(dict.fromkeys((*getattr(above, name), *values[name])))
     for name in _MERGED:
         if name in values:
-            values[name] = tuple((dict(getattr(above, name)) | dict(values[name])).items())
+            inherited = (entry for entry in getattr(above, name) if entry[0] not in dict(values[name]))
+            values[name] = (*inherited, *values[name])
     baseline = _baseline(node, destinations)
     if baseline is not None:
         values["baseline"] = baseline
@@ -47,12 +51,13 @@ def _baseline(node: Node, destinations: Destinations) -> Baseline | None:
 
 def _tolerance(node: Node, reading: Reading) -> tuple[tuple[str, float], ...]:
     return tuple(
-        (place, read.number(child, reading)) for place, child in read.places_of(node, reading).items()
+        (place, read.number(child, reading))
+        for place, child in read.places_of(node, reading, _NUMBERS).items()
     )
 
 
 def _unordered(node: Node, reading: Reading) -> tuple[tuple[str, str | bool], ...]:
-    entries = read.places_of(node, reading)
+    entries = read.places_of(node, reading, _LISTS)
     return tuple((place, cast("str | bool", child.value)) for place, child in entries.items())
 
 

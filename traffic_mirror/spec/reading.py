@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -174,12 +174,13 @@ def place(node: Node, reading: Reading) -> str:
     return value
 
 
-def places_of(node: Node, reading: Reading) -> dict[str, Node]:
-    """A mapping's good entries, whose keys are places in a response."""
+def places_of(node: Node, reading: Reading, parts: Sequence[str]) -> dict[str, Node]:
+    """A mapping's good entries, whose keys are places in some of the `parts` of a response."""
     entries = {key: child for key, child in children(node).items() if not child.bad}
     for key, child in entries.items():
         try:
-            parse_place(key)
+            if parse_place(key).part not in parts:
+                reading.problems.at_key(child, f"a place in the {' or a '.join(reversed(parts))}")
         except PlaceError as error:
             reading.problems.at_key(child, f"a place in a response ({error})")
     return entries
