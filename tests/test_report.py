@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from traffic_mirror.__main__ import main
-from traffic_mirror.report import MAX_LINE, Summary, read
+from traffic_mirror.report import Summary
+from traffic_mirror.report_input import MAX_LINE
+from traffic_mirror.report_routes import MAX_BESIDE, Routes
 
 LINE = {
     "time": "2026-11-23T14:02:00.123Z",
@@ -60,7 +62,7 @@ def results(tmp_path: Path) -> Path:
 def test_text(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(results)]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "2 of 10 answers differ (20.00%)",
+        "2 of 10 answers differ (20.00%); 1 not delivered",
         "11 delivered, 1 dropped",
         "incomparable: 1 streamed",
         "",
@@ -69,12 +71,13 @@ def test_text(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "",
         "Differences",
         "  GET /users/{} → body:$.items[*].price value (2 of 10, from 14:02, for example flow f1, f2)",
+        "      10 → 12",
         "",
         "Set aside as noise",
         "  body:$.at timestamp (10)",
         "",
         "Times",
-        "  shadow on read-user: 10 pairs are too few to compare times (of 20).",
+        "  shadow on read-user: too few pairs to compare times (10 of 20).",
     ]
 
 
@@ -84,6 +87,7 @@ def test_json(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert data["verdicts"] == {"match": 8, "differ": 2, "incomparable": 1}
     assert (data["ok"], data["share"], data["lines"]) == (True, 0.2, 12)
     assert data["differences"][0]["examples"] == ["f1", "f2"]
+    assert data["differences"][0]["values"] == {"primary": 10, "copy": 12}
     assert data["lost"] == [
         {"destination": "shadow", "outcome": "dropped", "reason": "queue_full", "count": 1}
     ]
@@ -93,7 +97,9 @@ def test_markdown(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--markdown", str(results)]) == 1
     out = capsys.readouterr().out
     assert out.startswith("### ❌ Traffic mirror: 2 of 10 answers differ (20.00%)")
-    assert "| `GET /users/{}` | `body:$.items[*].price` | value | 2 of 10 | `f1, f2` |" in out
+    assert "| `GET /users/{}` | `body:$.items[*].price` | value | 2 of 10 | `10` | `12` | `f1, f2` |" in out
+    assert "11 delivered, 1 dropped; incomparable: 1 streamed" in out
+    assert "- `body:$.at` timestamp (10)" in out
     assert "\nNot delivered: 1 shadow dropped: queue_full\n" in out
 
 
@@ -135,7 +141,7 @@ def test_lines_that_are_no_results_are_said(tmp_path: Path, capsys: pytest.Captu
     assert main(["report", str(path)]) == 0
     err = capsys.readouterr().err
     assert f"{path}:1: " in err
-    assert "12 more lines are no results" in err
+    assert f"{path}: 19 more lines are no results" in err
 
 
 @pytest.mark.parametrize("lines", [[], [DROPPED], [REFUSED]], ids=["empty", "all dropped", "incomparable"])
@@ -163,5 +169,170 @@ def test_stdin(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_a_huge_line_is_passed_over() -> None:
     summary = Summary()
-    read("x", io.BytesIO(b"{" + b"x" * (2 * MAX_LINE) + b"\n" + json.dumps(LINE).encode() + b"\n"), summary)
-    assert (summary.lines, summary.bad_count) == (1, 1)
+    lines = b"{" + b"x" * (2 * MAX_LINE) + b"\n" + json.dumps(LINE).encode() + b"\n"
+    summary.reading.read("x", io.BytesIO(lines), summary.add)
+    assert (summary.lines, summary.reading.bad) == (1, 1)
+
+
+def write(path: Path, *changes: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps({**LINE, **change}) + "\n" for change in changes), encoding="utf-8")
+    return path
+
+
+USELESS = {
+    "an array": json.dumps([LINE]).encode(),
+    "written over many lines": json.dumps(LINE, indent=1).encode(),
+    "lines of something else": b'{"version": 2}\n' * 5,
+    "bytes": bytes(range(256)) * 4,
+    "one half of a line": json.dumps(LINE).encode()[:100],
+}
+
+
+@pytest.mark.parametrize("content", USELESS.values(), ids=USELESS.keys())
+def test_a_file_without_any_result_is_an_error(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    assert main(["report", "--max-differ", "1", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert f"{path}: not one of its lines is a result; expected a file of mirror_results" in err
+    assert err.count("no result: ") <= 3
+    assert "cut off" not in err
+
+
+def test_a_byte_order_mark_is_nothing(results: Path) -> None:
+    results.write_bytes(b"\xef\xbb\xbf" + results.read_bytes())
+    assert main(["report", "--max-differ", "20%", str(results)]) == 0
+
+
+NOTHING = {
+    "no results": ([], "there are no results (did a rule take any request?)"),
+    "none delivered": ([DROPPED], "no copy was delivered"),
+    "incomparable": ([REFUSED], "every answer was incomparable"),
+    "not asked for": ([{"verdict": None}], "no copy has a verdict (does the spec say `compare: {}`?)"),
+}
+
+
+@pytest.mark.parametrize(("lines", "why"), NOTHING.values(), ids=NOTHING.keys())
+def test_why_nothing_was_compared_is_said_and_fails_in_junit(
+    lines: list[dict[str, object]], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, junit = write(tmp_path / "results.jsonl", *lines), tmp_path / "junit.xml"
+    assert main(["report", "--junit", str(junit), str(path)]) == 1
+    assert f"nothing was compared: {why}" in capsys.readouterr().err
+    assert ET.fromstring(junit.read_text(encoding="utf-8"))[0].get("failures") == "1"
+
+
+@pytest.mark.parametrize(("accepted", "code"), [("3%", 0), ("1%", 1)], ids=["accepted", "too many"])
+def test_junit_fails_where_the_exit_code_does(
+    results: Path, tmp_path: Path, accepted: str, code: int
+) -> None:
+    """One route in ten of all answers has a fifth of its own that differ: 2 % of all."""
+    with results.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps({**LINE, "rule": "other"}) + "\n" for _ in range(90))
+    junit = tmp_path / "junit.xml"
+    assert main(["report", "--max-differ", accepted, "--junit", str(junit), str(results)]) == code
+    suite = ET.fromstring(junit.read_text(encoding="utf-8"))[0]
+    assert suite.get("failures") == str(code)
+    assert "2 of 10 differ" in ET.tostring(suite, encoding="unicode")
+
+
+def test_of_ever_so_many_routes_none_is_left_out_of_junit(tmp_path: Path) -> None:
+    changes: list[dict[str, object]] = [
+        {"rule": f"r{n}", **(DIFFER if n == 1999 else {})} for n in range(2000)
+    ]
+    path, junit = write(tmp_path / "results.jsonl", *changes), tmp_path / "junit.xml"
+    assert main(["report", "--junit", str(junit), str(path)]) == 1
+    suite = ET.fromstring(junit.read_text(encoding="utf-8"))[0]
+    assert suite.get("failures") == "1"
+    assert int(suite.get("tests") or 0) <= 1001
+
+
+def test_names_in_paths_are_left_open_however_they_look(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["".join(chr(97 + n // 26**k % 26) for k in range(3)) for n in range(3000)]
+    changes: list[dict[str, object]] = [
+        {**DIFFER, "url": f"https://a.test/users/{name}/posts"} for name in names
+    ]
+    assert main(["report", str(write(tmp_path / "results.jsonl", *changes))]) == 1
+    assert "  GET /users/{}/posts → body:$.items[*].price value (3,000 of 3,000" in capsys.readouterr().out
+
+
+def test_routes_stay_apart_and_bounded() -> None:
+    routes = Routes()
+    paths = ["/users/me", "/users/42", "/orders/7/items", "/orders/latest/items"]
+    assert [routes.take("r", "GET", f"https://a.test{path}") for path in paths] == [
+        "GET /users/me",
+        "GET /users/{}",
+        "GET /orders/{}/items",
+        "GET /orders/latest/items",
+    ]
+    early = routes.take("r", "GET", "https://a.test/by-name/abc/x")
+    for n in range(MAX_BESIDE):
+        routes.take("r", "GET", f"https://a.test/by-name/name-{chr(97 + n % 26)}{'x' * (n // 26)}/x")
+    assert early == "GET /by-name/abc/x"
+    assert routes.final("r", early) == "GET /by-name/{}/x"
+    assert routes.final("r", "GET /users/me") == "GET /users/me"
+
+
+def test_several_destinations_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "results.jsonl", {"destination": "a"}, {**DIFFER, "destination": "b"})
+    main(["report", str(path)])
+    assert capsys.readouterr().out.splitlines()[1:3] == ["a: 0 of 1 differ", "b: 1 of 1 differ"]
+
+
+ODD = "`|<b>\x1b[31m\u202e\n# @me #1"
+
+
+@pytest.mark.parametrize("form", ["--markdown", "--json", None], ids=["markdown", "json", "text"])
+def test_what_answers_hold_cannot_move_a_terminal_or_break_a_table(
+    form: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = {"place": f"body:$['{ODD}']", "kind": "value", "primary": ODD, "copy": "x" * 100_000}
+    changes: list[dict[str, object]] = [
+        {"rule": ODD, "url": f"https://a.test/{ODD}", "verdict": "differ", "differences": [odd]}
+    ]
+    junit = tmp_path / "junit.xml"
+    main(
+        [
+            "report",
+            *([form] if form else []),
+            "--junit",
+            str(junit),
+            str(write(tmp_path / "r.jsonl", *changes)),
+        ]
+    )
+    out = capsys.readouterr().out
+    ET.fromstring(junit.read_text(encoding="utf-8"))
+    if form != "--json":
+        assert "\x1b" not in out
+        assert "\u202e" not in out
+        assert len(out) < 5000
+    if form == "--markdown":
+        (row,) = [line for line in out.splitlines() if "body:" in line and line.startswith("|")]
+        assert row.replace("\\|", "").count("|") == 8
+
+
+def test_markdown_fits_in_a_comment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changes: list[dict[str, object]] = [
+        {
+            "id": "7f0c1e52-1111-4222-8333-944444444444",
+            "rule": f"rule-{n}-{'r' * 300}",
+            "url": f"https://a.test/{'p' * 300}/{chr(97 + n % 26)}",
+            "verdict": "differ",
+            "differences": [
+                {
+                    "place": f"body:$.{'k' * 300}{chr(97 + n % 26)}",
+                    "kind": "value",
+                    "primary": "é" * 500,
+                    "copy": 1,
+                }
+            ],
+            "set_aside": [{"place": f"body:$.{'s' * 300}{chr(97 + n % 26)}", "why": "uuid"}],
+        }
+        for n in range(300)
+    ]
+    main(["report", "--markdown", str(write(tmp_path / "r.jsonl", *changes))])
+    assert len(capsys.readouterr().out.encode()) < 65_536

@@ -5,46 +5,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import urlsplit
-
-import msgspec
 
 from traffic_mirror.compare.groups import Groups
 from traffic_mirror.compare.latency import Latencies
-from traffic_mirror.compare.model import Difference, SetAside, Verdict, VerdictName
+from traffic_mirror.compare.model import Difference, Verdict
 from traffic_mirror.compare.places import generalise
 from traffic_mirror.report_formats import as_junit, as_markdown, as_text
+from traffic_mirror.report_input import Line, Reading
+from traffic_mirror.report_routes import Routes
 
-MAX_LINE = 8 * 1024 * 1024
 _MAX_KEYS = 1000
-_ID = re.compile(r"(?=.*\d)(?:\d+|[0-9a-fA-F-]{8,}|[A-Za-z0-9_-]{16,})|.{40,}")
-
-
-class Line(msgspec.Struct, frozen=True):
-    """What the report reads of one line of results; other keys are left alone."""
-
-    id: str
-    rule: str
-    outcome: str
-    time: str | None = None
-    api: str | None = None
-    destination: str = ""
-    method: str = ""
-    url: str = ""
-    reason: str | None = None
-    seconds: float | None = None
-    primary_seconds: float | None = None
-    verdict: VerdictName | None = None
-    verdict_reason: str | None = None
-    differences: tuple[Difference, ...] | None = None
-    set_aside: tuple[SetAside, ...] | None = None
+_MORE_ROUTES = ("", "all other routes")
 
 
 class Summary:
@@ -52,17 +28,18 @@ class Summary:
 
     def __init__(self) -> None:
         self.lines = 0
-        self.bad: list[str] = []
-        self.bad_count = 0
-        self.truncated: list[str] = []
+        self.reading = Reading()
         self.outcomes: Counter[str] = Counter()
         self.lost: Counter[tuple[str, str, str]] = Counter()
         self.verdicts: Counter[str] = Counter({"match": 0, "differ": 0, "incomparable": 0})
+        self.destinations: dict[str, Counter[str]] = {}
         self.reasons: Counter[str] = Counter()
-        self.routes: dict[tuple[str, str], Counter[str]] = {}
         self.aside: Counter[tuple[str, str]] = Counter()
-        self.groups = Groups()
         self.latencies = Latencies()
+        self._groups = Groups()
+        self._values: dict[tuple[str, str, str, str], Difference] = {}
+        self._names = Routes()
+        self._routes: dict[tuple[str, str], Counter[str]] = {}
 
     @property
     def compared(self) -> int:
@@ -82,49 +59,75 @@ class Summary:
             _count(self.lost, (line.destination, line.outcome, line.reason or "unknown"))
         if line.verdict is None:
             return
-        route = route_of(line)
+        route = self._names.take(line.rule, line.method, line.url)
         self.verdicts[line.verdict] += 1
-        if (line.rule, route) in self.routes or len(self.routes) < _MAX_KEYS:
-            self.routes.setdefault((line.rule, route), Counter())[line.verdict] += 1
+        _tally(self._routes, (line.rule, route), _MORE_ROUTES)[line.verdict] += 1
+        _tally(self.destinations, line.destination, "all other destinations")[line.verdict] += 1
         if line.verdict == "incomparable":
-            self.reasons[line.verdict_reason or "unknown"] += 1
+            _count(self.reasons, line.verdict_reason or "unknown")
             return
-        verdict = Verdict(verdict=line.verdict, differences=line.differences or ())
-        self.groups.add(line.rule, route, verdict, line.id, _unix(line.time))
+        self._add_differences(line, route)
         for place in {(generalise(s.place), s.why) for s in line.set_aside or ()}:
             _count(self.aside, place)
         if line.seconds is not None and line.primary_seconds is not None:
             self.latencies.add(line.rule, line.destination, line.primary_seconds, line.seconds)
 
-    def skip(self, where: str, why: str) -> None:
-        """Notes a line that is no result."""
-        self.bad_count += 1
-        if len(self.bad) < 10:
-            self.bad.append(f"{where}: {why}")
+    def routes(self) -> dict[tuple[str, str], Counter[str]]:
+        """The verdicts by rule and route."""
+        routes: dict[tuple[str, str], Counter[str]] = {}
+        for (rule, route), counts in self._routes.items():
+            key = (rule, route) if (rule, route) == _MORE_ROUTES else (rule, self._names.final(rule, route))
+            routes.setdefault(key, Counter()).update(counts)
+        return routes
 
     def as_data(self, max_differ: float) -> dict[str, object]:
         """The report as plain data."""
         return {
             "lines": self.lines,
-            "bad_lines": self.bad_count,
-            "truncated": bool(self.truncated),
+            "bad_lines": self.reading.bad,
+            "truncated": self.reading.truncated,
             "outcomes": dict(self.outcomes),
             "lost": [
                 {"destination": destination, "outcome": outcome, "reason": reason, "count": count}
                 for (destination, outcome, reason), count in self.lost.most_common()
             ],
             "verdicts": dict(self.verdicts),
+            "destinations": [
+                {"destination": name, **{verdict: counts[verdict] for verdict in self.verdicts}}
+                for name, counts in self.destinations.items()
+            ],
             "incomparable": dict(self.reasons),
             "share": self.share,
             "max_differ": max_differ,
             "ok": self.compared > 0 and self.share <= max_differ,
-            "differences": self.groups.listing(),
+            "differences": self._differences(),
             "set_aside": [
                 {"place": place, "why": why, "count": count}
                 for (place, why), count in self.aside.most_common()
             ],
             "latency": self.latencies.listing(),
         }
+
+    def _add_differences(self, line: Line, route: str) -> None:
+        differences = line.differences or ()
+        verdict = Verdict(verdict=line.verdict or "match", differences=differences)
+        self._groups.add(line.rule, route, verdict, line.id, _unix(line.time))
+        for difference in differences:
+            key = (line.rule, route, generalise(difference.place), difference.kind)
+            if key not in self._values and len(self._values) < _MAX_KEYS:
+                self._values[key] = difference
+
+    def _differences(self) -> list[dict[str, object]]:
+        """The groups as `GET /api/differences` has them, each with the values of one of its differences."""
+        values: dict[tuple[object, ...], Difference] = {}
+        for (rule, route, *place), difference in self._values.items():
+            values.setdefault((rule, self._names.final(rule, route), *place), difference)
+        listing = self._groups.renamed(self._names.final).listing()
+        for group in listing:
+            found = values.get((group["rule"], group["route"], group["place"], group["kind"]))
+            shown = None if found is None else {"primary": found.primary, "copy": found.copy}
+            group["values"] = shown
+        return listing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,71 +147,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reads all results and prints the report: 0, 1 when more differ than accepted or nothing was compared,
-    2 when a file can't be read."""
+    2 when a file can't be read or holds no results."""
     summary = Summary()
     try:
         for name in args.results:
             _read_named(name, summary)
+        data = summary.as_data(args.max_differ)
         if args.junit is not None:
-            args.junit.write_text(
-                as_junit(summary.as_data(args.max_differ), summary.routes), encoding="utf-8"
-            )
+            args.junit.write_text(as_junit(data, summary.routes()), encoding="utf-8")
     except OSError as error:
         print(f"report: {error.filename or error}: {error.strerror or 'cannot be read'}", file=sys.stderr)  # noqa: T201
         return 2
     for note in _notes(summary):
         print(f"report: {note}", file=sys.stderr)  # noqa: T201
-    data = summary.as_data(args.max_differ)
     if args.json:
         print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201
     else:
         print(as_markdown(data) if args.markdown else as_text(data))  # noqa: T201
+    if summary.reading.useless:
+        return 2
     return 0 if data["ok"] else 1
 
 
 def _read_named(name: str, summary: Summary) -> None:
     if name == "-":
-        read(name, sys.stdin.buffer, summary)
+        summary.reading.read(name, sys.stdin.buffer, summary.add)
     else:
         with Path(name).open("rb") as file:
-            read(name, file, summary)
-
-
-def read(name: str, file: BinaryIO, summary: Summary) -> None:
-    """Adds every line of a results file; one that was cut off at the end is noted, not an error."""
-    decode = msgspec.json.Decoder(Line).decode
-    for number, raw in enumerate(_lines(file), 1):
-        if not raw.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            summary.add(decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if raw.endswith(b"\n"):
-                summary.skip(where, str(error))
-            else:
-                summary.truncated.append(where)
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file; one over the bound is read past and given up as it began, so that it is no
-    result."""
-    while line := file.readline(MAX_LINE):
-        if not line.endswith(b"\n") and len(line) == MAX_LINE:
-            while (more := file.readline(MAX_LINE)) and not more.endswith(b"\n"):
-                pass
-            line = line[:100] + b"\n"
-        yield line
+            summary.reading.read(name, file, summary.add)
 
 
 def _notes(summary: Summary) -> Iterable[str]:
-    for where in summary.truncated:
-        yield f"{where}: the last line is cut off and was left out"
-    yield from summary.bad
-    if summary.bad_count > len(summary.bad):
-        yield f"{summary.bad_count - len(summary.bad)} more lines are no results"
-    if not summary.compared:
-        yield "nothing was compared: no verdict is match or differ (does the spec say `compare: {}`?)"
+    yield from summary.reading.notes
+    if summary.compared or summary.reading.useless:
+        return
+    if not summary.lines:
+        yield "nothing was compared: there are no results (did a rule take any request?)"
+    elif summary.verdicts["incomparable"]:
+        yield "nothing was compared: every answer was incomparable"
+    elif not summary.outcomes["delivered"]:
+        yield "nothing was compared: no copy was delivered"
+    else:
+        yield "nothing was compared: no copy has a verdict (does the spec say `compare: {}`?)"
 
 
 def _count[K](counts: Counter[K], key: K) -> None:
@@ -217,14 +197,11 @@ def _count[K](counts: Counter[K], key: K) -> None:
         counts[key] += 1
 
 
-def route_of(line: Line) -> str:
-    """The method and path of a result, with what looks like an id left open: `GET /users/{}`."""
-    try:
-        path = urlsplit(line.url).path
-    except ValueError:
-        path = line.url.partition("?")[0]
-    parts = ("{}" if _ID.fullmatch(part) else part for part in (path or "/").split("/"))
-    return f"{line.method} {'/'.join(parts)}"
+def _tally[K](tallies: dict[K, Counter[str]], key: K, rest: K) -> Counter[str]:
+    """The counts of `key`; beyond the bound those of the `rest`."""
+    if key not in tallies and len(tallies) >= _MAX_KEYS:
+        key = rest
+    return tallies.setdefault(key, Counter())
 
 
 def _unix(time: str | None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -70,6 +70,22 @@ class Groups:
     def lines(self) -> list[str]:
         """The groups as lines for people, most often seen first."""
         return [group_line(listed) for listed in self.listing()]
+
+    def renamed(self, route: Callable[[str, str], str]) -> Groups:
+        """The same with each rule's routes named as `route` says; those of one name become one."""
+        renamed = Groups(self._limit)
+        renamed.evicted = self.evicted
+        for (rule, old), count in self._compared.items():
+            key = (rule, route(rule, old))
+            renamed._compared[key] = renamed._compared.get(key, 0) + count
+        for group in self._groups.values():
+            into = renamed._group(
+                (group.rule, route(group.rule, group.route), group.place, group.kind), group.first
+            )
+            into.count += group.count
+            into.first, into.last = min(into.first, group.first), max(into.last, group.last)
+            into.examples += group.examples[: EXAMPLES - len(into.examples)]
+        return renamed
 
     def dump(self) -> dict[str, object]:
         """All of it as plain data, for `Groups.load`."""

@@ -15,6 +15,7 @@ LEAST_BEYOND = 10
 
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 
+_LEAST_PAIRS = 2 * LEAST_BEYOND
 _SMALLEST = 1e-5
 _GROWTH = 1.05
 _BUCKETS = 400
@@ -186,9 +187,8 @@ def sentence(row: Row) -> str:
     """What the row says, for people."""
     verdict = judge_row(row)
     if verdict == "unknown":
-        return (
-            f"{row.destination} on {row.rule}: {row.copy.count} pairs are too few to compare times (of 20)."
-        )
+        few = f"{row.copy.count} of {_LEAST_PAIRS}"
+        return f"{row.destination} on {row.rule}: too few pairs to compare times ({few})."
     mine, theirs = row.primary.quantile(0.5) or 0.0, row.copy.quantile(0.5) or 0.0
     tail = _tail(row)
     if verdict == "alike":
