@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -74,6 +75,15 @@ apis:
 
 def mirror(directory: Path, capture: Path, spec: str, *settings: str) -> list[dict[str, Any]]:
     """Runs mitmdump over `capture` to its end; the lines of its results."""
+    ran, lines = run_over(directory, capture, spec, *settings)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return lines
+
+
+def run_over(
+    directory: Path, capture: Path, spec: str, *settings: str
+) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
+    """Runs mitmdump over `capture`, however that ends."""
     (directory / "spec.yaml").write_text(spec)
     results = directory / "results.jsonl"
     options = [
@@ -91,8 +101,8 @@ def mirror(directory: Path, capture: Path, spec: str, *settings: str) -> list[di
         timeout=90,
         check=False,
     )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    lines = results.read_text().splitlines() if results.exists() else []
+    return ran, [json.loads(line) for line in lines]
 
 
 def price_up(number: int) -> bytes:
@@ -187,3 +197,100 @@ def test_a_recorded_request_whose_primary_failed_is_mirrored_and_incomparable(tm
     with RecordingServer(answering()) as shadow:
         (line,) = mirror(tmp_path, capture, spec_of(shadow), "mirror_offline=true")
     assert (line["outcome"], line["verdict"]) == ("delivered", "incomparable")
+
+
+def entry(path: str, content: dict[str, Any], **request: Any) -> dict[str, Any]:
+    """An entry of a HAR as a browser writes it for HTTP/2."""
+    pseudo = {":authority": "api.test", ":method": "GET", ":path": path, ":scheme": "https", "accept": "*/*"}
+    return {
+        "startedDateTime": "2026-11-20T10:00:00.123Z",
+        "time": 12.5,
+        "_resourceType": "fetch",
+        "request": {
+            "method": "GET",
+            "url": f"https://api.test{path}",
+            "httpVersion": "h2",
+            "headers": [{"name": name, "value": value} for name, value in pseudo.items()],
+            "bodySize": 0,
+            **request,
+        },
+        "response": {
+            "status": 200,
+            "statusText": "",
+            "httpVersion": "h2",
+            "headers": [
+                {"name": "content-type", "value": content["mimeType"]},
+                {"name": "content-encoding", "value": "br"},
+                {"name": "content-length", "value": "9"},
+            ],
+            "content": content,
+            "bodySize": -1,
+        },
+    }
+
+
+def browser_har(file: Path, *entries: dict[str, Any]) -> Path:
+    file.write_text(json.dumps({"log": {"version": "1.2", "entries": entries}}))
+    return file
+
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\x00").decode()
+
+
+def test_a_browsers_har_is_mirrored_and_a_body_it_left_out_is_no_difference(tmp_path: Path) -> None:
+    bodies = {
+        b"/items/text": b'{"price": 1}',
+        b"/items/png": base64.b64decode(PNG),
+        b"/items/left-out": b"{}",
+    }
+    types = {b"/items/png": "image/png"}
+    har = browser_har(
+        tmp_path / "browser.har",
+        entry("/items/text", {"size": 12, "mimeType": "application/json", "text": '{"price":1}'}),
+        entry("/items/png", {"size": 9, "mimeType": "image/png", "text": PNG, "encoding": "base64"}),
+        entry("/items/left-out", {"size": 9, "mimeType": "application/json"}),
+        entry("/items/empty", {"size": 0, "mimeType": "application/json"}),
+    )
+
+    def answer(got: Message) -> bytes:
+        kind = types.get(got.target, "application/json")
+        return response(200, bodies.get(got.target, b""), [("Content-Type", kind)])
+
+    with RecordingServer(computing(answer)) as shadow:
+        lines = mirror(tmp_path, har, spec_of(shadow), "mirror_offline=true")
+        got = shadow.wait_for(4)
+    verdicts = {line["url"].rpartition("/")[2]: (line["verdict"], line["verdict_reason"]) for line in lines}
+    assert verdicts == {
+        "text": ("match", None),
+        "png": ("match", None),
+        "left-out": ("incomparable", "unavailable"),
+        "empty": ("match", None),
+    }
+    assert not [name for message in got for name, _ in message.headers if name.startswith(b":")]
+
+
+def test_a_har_without_bodies_still_tells_another_status(tmp_path: Path) -> None:
+    har = browser_har(tmp_path / "x.har", entry("/items/1", {"size": 9, "mimeType": "text/plain"}))
+    with RecordingServer(answering(404, b"gone", [("Content-Type", "text/plain")])) as shadow:
+        (line,) = mirror(tmp_path, har, spec_of(shadow), "mirror_offline=true")
+    assert [(d["place"], d["primary"], d["copy"]) for d in line["differences"]] == [("status", 200, 404)]
+
+
+@pytest.mark.parametrize("form", ["mitm", "har"])
+def test_a_recording_that_cannot_be_read_to_its_end_is_an_error(tmp_path: Path, form: str) -> None:
+    """Else a test that runs over a part of it would pass for all of it."""
+    if form == "har":
+        text = {"size": 2, "mimeType": "application/json", "text": "{}"}
+        odd = entry("/items/2", text, url="data:image/png;base64,AAAA")
+        capture = browser_har(tmp_path / "x.har", entry("/items/1", text), odd, entry("/items/3", text))
+    else:
+        flows = [recorded(number, time.time() - 86400) for number in (1, 2)]
+        capture = save(tmp_path / "x.mitm", flows)
+        capture.write_bytes(capture.read_bytes()[:-100])
+    with RecordingServer(answering()) as shadow:
+        ran, lines = run_over(tmp_path, capture, spec_of(shadow), "mirror_offline=true")
+        shadow.wait_for(1)
+    assert ran.returncode == 1
+    said = ran.stdout + ran.stderr
+    assert "the recording can't be read past its first 1 flows; the rest is not mirrored" in said
+    assert [line["outcome"] for line in lines] == ["delivered"]

@@ -69,7 +69,7 @@ def _judge(
     if use is not None and use.wants_look():
         _look(primary, policy, bodies, use)
     identical = bodies is None or bodies[0] is bodies[1]
-    compared = bodies is not None and bodies[0].kind != "empty"
+    compared = (bodies is not None and bodies[0].kind != "empty") or _may_lack_its_body(primary)
     compare_headers(primary, copy, policy, scene, findings, Seen(compared=compared, identical=identical), use)
     if bodies is not None and not identical:
         before = len(findings)
@@ -134,6 +134,8 @@ def _read_bodies(
         return None, None
     if primary.body is None or copy.body is None:
         return primary.missing or copy.missing or "unavailable", None
+    if _may_lack_its_body(primary) and copy.body:
+        return primary.missing, None
     if max(len(primary.body), len(copy.body)) > policy.max_bytes:
         return "too_large", None
     headers = gather(primary.headers), gather(copy.headers)
@@ -157,6 +159,10 @@ def _read_bodies(
         for (data, decoded), said in zip((first, second), types, strict=True)
     ]
     return None, (read[0], read[1])
+
+
+def _may_lack_its_body(answer: Answer) -> bool:
+    return bool(answer.missing) and answer.body == b""
 
 
 def _decode(body: bytes, coding: str, limit: int) -> tuple[bytes, bool]:

@@ -14,7 +14,8 @@ DifferenceKind = Literal["added", "removed", "type", "value", "order"]
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One side's response. `body` is raw (still content-encoded); None when it was not kept, and then
-    `missing` says why: `streamed`, `too_large`, `unavailable`.
+    `missing` says why: `streamed`, `too_large`, `unavailable`. With `missing` an empty body may not have been
+    kept either: a HAR does not tell.
 
     `hosts` are the names this side goes by (`host` and `host:port`, as asked for): they are noise in links.
     `began` is the unix time its request was sent, `seconds` how long the answer took in all. `scheme` is how

@@ -35,7 +35,8 @@ from traffic_mirror.edge.pace import Pace
 from traffic_mirror.edge.program import build_program
 from traffic_mirror.edge.progress import Progress
 from traffic_mirror.edge.reach import out_of_reach
-from traffic_mirror.edge.refusal import refuse
+from traffic_mirror.edge.recording import ReadErrors
+from traffic_mirror.edge.refusal import exit_in_the_end, refuse
 from traffic_mirror.edge.spec_in_force import SpecInForce
 from traffic_mirror.edge.summary import summary_line
 from traffic_mirror.edge.worker_log import harmless
@@ -85,6 +86,8 @@ class MirrorAddon:
         self._began = time.time()
         self._runs = False
         self._stopping = False
+        self._read_errors = ReadErrors(self._on_read_error)
+        self._exit_code = 0
 
     # --- mitmproxy's hooks ---
 
@@ -114,6 +117,7 @@ class MirrorAddon:
             logger.warning("mirror: %s", warning)
         contentviews.add(MirrorDiff(find_flow))
         self._add_page_to_mitmweb()
+        self._read_errors.install()
         self._show_progress()
         if self._spec is not None:
             self._spawn(self._spec.watch(), "traffic mirror: spec watcher")
@@ -157,6 +161,7 @@ class MirrorAddon:
     def done(self) -> Awaitable[None] | None:
         """Drains and ends the worker. mitmproxy awaits what this returns at its shutdown."""
         self._stopping = True
+        self._read_errors.uninstall()
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
@@ -342,6 +347,21 @@ class MirrorAddon:
         if self._dispatcher.books.failed is not None:
             await asyncio.to_thread(self._dispatcher.books.failed.close)
         logger.info("mirror: %s", summary_line(self.ledger))
+        if self._exit_code:
+            asyncio_utils.create_task(
+                exit_in_the_end(self._exit_code), name="traffic mirror: exit code", keep_ref=True
+            )
+
+    def _on_read_error(self) -> None:
+        """What follows in the recording is not mirrored; a test that runs over it must not pass for that."""
+        if self._dispatcher is None or not self._dispatcher.offline:
+            return
+        logger.error(
+            "mirror: the recording can't be read past its first %d flows; the rest is not mirrored",
+            self._dispatcher.recorded,
+        )
+        if ctx.master.addons.get("keepserving") is not None and not ctx.options.keepserving:
+            self._exit_code = 1
 
     def _show_progress(self) -> None:
         """Where a recording is mirrored on a terminal; with a filter nobody knows how many flows come."""

@@ -16,6 +16,8 @@ from traffic_mirror.wire.frames import Primary
 # In these modes the client names the host itself, in the URL or by CONNECT.
 _NAMED_BY_CLIENT = (mode_specs.RegularMode, mode_specs.UpstreamMode, mode_specs.Socks5Mode)
 
+_BODILESS = (204, 205, 304)
+
 
 def asked_host(flow: http.HTTPFlow) -> str:
     """The host the client asked for, in lower case and without a port.
@@ -90,6 +92,10 @@ def freeze_answer(
         missing = "streamed"
     elif len(body) > max_bytes:
         missing, body = "too_large", None
+    elif (
+        not body and _is_of_har(flow) and response.status_code not in _BODILESS and request.method != b"HEAD"
+    ):
+        missing = "unavailable"  # or empty: a HAR that was made without bodies says the same
     trailers = response.data.trailers
     frame = Primary(
         flow.id,
@@ -105,6 +111,11 @@ def freeze_answer(
         scheme=request.scheme.decode("ascii", "replace"),
     )
     return frame, body or b""
+
+
+def _is_of_har(flow: http.HTTPFlow) -> bool:
+    """Whether mitmproxy read the flow from a HAR: no real client has port 0."""
+    return not flow.live and flow.client_conn.peername[1] == 0
 
 
 def _without_port(authority: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from typing import NoReturn
@@ -25,6 +26,15 @@ def refuse(error: Exception) -> NoReturn:
     if _is_serving():
         raise exceptions.OptionsError(_first_words(error)) from error
     _say_and_exit(error)
+
+
+async def exit_in_the_end(code: int) -> None:
+    """Gives the program its exit code, for which mitmproxy has no way once it runs: when everything is done,
+    the loop cancels what is left."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        sys.exit(code)
 
 
 def _first_words(error: Exception) -> str:
