@@ -277,6 +277,14 @@ def test_routes_stay_apart_and_bounded() -> None:
     assert routes.final("r", "GET /users/me") == "GET /users/me"
 
 
+def test_that_a_baseline_got_no_unsafe_request_is_nothing_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    skipped = {**DROPPED, "outcome": "skipped", "reason": "unsafe_method", "method": "POST"}
+    assert main(["report", str(write(tmp_path / "results.jsonl", {}, skipped))]) == 0
+    assert "elivered" not in capsys.readouterr().out.replace("1 delivered, 1 skipped", "")
+
+
 def test_several_destinations_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "results.jsonl", {"destination": "a"}, {**DIFFER, "destination": "b"})
     main(["report", str(path)])

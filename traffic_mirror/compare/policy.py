@@ -129,10 +129,12 @@ class PolicyUse:
     def __init__(self, policy: Policy) -> None:
         self._unused: dict[str, Expression] = {e.text: e for e in policy.expressions()}
         self._compared = 0
+        self.matched: set[str] = set()
 
     def mark(self, expression: Expression) -> None:
         """Notes that an expression matched."""
-        self._unused.pop(expression.text, None)
+        if self._unused.pop(expression.text, None) is not None:
+            self.matched.add(expression.text)
 
     def wants_look(self) -> bool:
         """Whether to look for unmatched places in a whole answer: at the first ones, then ever more
