@@ -151,6 +151,38 @@ def test_a_sentence_says_which_is_slower(verdict: str, factor: float) -> None:
     assert row["copy"]["p99"] is None  # type: ignore[index]
 
 
+TAILS = {
+    "slower at p99 alone": (0.03, 0.0, "slower", ", but slower at p99 (4"),
+    "faster at p99 alone": (0.0, 0.03, "faster", ", but faster at p99 (4"),
+    "both seldom slow": (0.03, 0.03, "alike", "read: 1"),
+}
+
+
+@pytest.mark.parametrize(("copies", "primaries", "verdict", "said"), TAILS.values(), ids=TAILS.keys())
+def test_a_tail_that_is_another_is_said(copies: float, primaries: float, verdict: str, said: str) -> None:
+    chance = random.Random(1)
+    latencies = Latencies()
+    for _ in range(2000):
+        primary, copy = (chance.lognormvariate(-4, 0.1) for _ in range(2))
+        primary += 1.0 * (chance.random() < primaries)
+        copy += 1.0 * (chance.random() < copies)
+        latencies.add("read", "shadow", primary, copy)
+    [row] = latencies.listing()
+    assert row["verdict"] == verdict
+    assert str(row["sentence"]).startswith("shadow is as fast as the primary on read")
+    assert said in str(row["sentence"])
+
+
+def test_like_tails_are_seldom_called_unlike() -> None:
+    called = 0
+    for seed in range(50):
+        chance, latencies = random.Random(seed), Latencies()
+        for _ in range(1000):
+            latencies.add("read", "shadow", chance.lognormvariate(-4, 1), chance.lognormvariate(-4, 1))
+        called += latencies.listing()[0]["verdict"] != "alike"
+    assert called <= 1
+
+
 @given(st.lists(st.floats(0, 10_000), min_size=1), st.floats(0, 0.999))
 def test_quantiles_and_spread_hold_for_any_durations(values: list[float], share: float) -> None:
     histogram = Histogram()

@@ -25,6 +25,7 @@ _MIDDLES: tuple[float, ...] = tuple(
 )  # in seconds
 _SIGMAS = 3.0
 _LEAST_RATIO = 1.1
+_LEAST_TAIL_RATIO = 1.5
 _LEAST_SECONDS = 0.001
 
 
@@ -170,35 +171,70 @@ class Latencies:
 
 
 def judge_row(row: Row) -> str:
-    """`slower`, `faster`, `alike` or `unknown` (too few pairs). Slower or faster is what a sign test over
-    the pairs says at three sigmas, and what the medians show by a tenth and a millisecond."""
+    """`slower`, `faster`, `alike` or `unknown` (too few pairs).
+
+    Slower or faster is what a sign test over the pairs says at three sigmas, and what the medians show by a
+    tenth and a millisecond; where these are alike, what p90 or p99 show by half as much again, and what the
+    numbers of slow answers on both sides say at three sigmas.
+    """
+    median = _judge_medians(row)
+    return next((verdict for _, verdict, _ in _tails(row)), median) if median == "alike" else median
+
+
+def sentence(row: Row) -> str:
+    """What the row says, for people."""
+    median = _judge_medians(row)
+    if median == "unknown":
+        few = f"{row.copy.count} of {_LEAST_PAIRS}"
+        return f"{row.destination} on {row.rule}: too few pairs to compare times ({few})."
+    mine, theirs = row.primary.quantile(0.5) or 0.0, row.copy.quantile(0.5) or 0.0
+    other = [
+        f"{verdict} at {name} ({times:.1f} times)"
+        for name, verdict, times in _tails(row)
+        if verdict != median
+    ]
+    but = f", but {' and '.join(other)}" if other else ""
+    if median == "alike":
+        both = f"{_ms(theirs)} and {_ms(mine)} at p50{_tail(row)}"
+        return f"{row.destination} is as fast as the primary on {row.rule}{but}: {both}."
+    return (
+        f"{row.destination} is {median} than the primary on {row.rule}{but}: "
+        f"{_ms(theirs)} instead of {_ms(mine)} at p50 ({_times(mine, theirs):.1f} times){_tail(row)}."
+    )
+
+
+def _judge_medians(row: Row) -> str:
     mine, theirs = row.primary.quantile(0.5), row.copy.quantile(0.5)
     if mine is None or theirs is None:
         return "unknown"
     told = row.slower + row.faster
     lean = (row.slower - row.faster) / math.sqrt(told) if told else 0.0
-    apart = max(mine, theirs) / min(mine, theirs) >= _LEAST_RATIO and abs(mine - theirs) >= _LEAST_SECONDS
+    apart = _are_apart(mine, theirs, _LEAST_RATIO)
     if apart and lean >= _SIGMAS and theirs > mine:
         return "slower"
     return "faster" if apart and lean <= -_SIGMAS and theirs < mine else "alike"
 
 
-def sentence(row: Row) -> str:
-    """What the row says, for people."""
-    verdict = judge_row(row)
-    if verdict == "unknown":
-        few = f"{row.copy.count} of {_LEAST_PAIRS}"
-        return f"{row.destination} on {row.rule}: too few pairs to compare times ({few})."
-    mine, theirs = row.primary.quantile(0.5) or 0.0, row.copy.quantile(0.5) or 0.0
-    tail = _tail(row)
-    if verdict == "alike":
-        both = f"{_ms(theirs)} and {_ms(mine)} at p50{tail}"
-        return f"{row.destination} is as fast as the primary on {row.rule}: {both}."
-    times = max(mine, theirs) / min(mine, theirs)
-    return (
-        f"{row.destination} is {verdict} than the primary on {row.rule}: "
-        f"{_ms(theirs)} instead of {_ms(mine)} at p50 ({times:.1f} times){tail}."
-    )
+def _tails(row: Row) -> list[tuple[str, str, float]]:
+    """The quantiles above the median at which a destination is `slower` or `faster`, and how many times."""
+    found = []
+    for name, share in QUANTILES[1:]:
+        mine, theirs = row.primary.quantile(share), row.copy.quantile(share)
+        if mine is None or theirs is None or not _are_apart(mine, theirs, _LEAST_TAIL_RATIO):
+            continue
+        between = (math.sqrt(mine * theirs),)
+        above = [side.spread(between)[1] for side in (row.primary, row.copy)]
+        if abs(above[1] - above[0]) / math.sqrt(sum(above)) >= _SIGMAS:
+            found.append((name, "slower" if theirs > mine else "faster", _times(mine, theirs)))
+    return found
+
+
+def _are_apart(mine: float, theirs: float, ratio: float) -> bool:
+    return _times(mine, theirs) >= ratio and abs(mine - theirs) >= _LEAST_SECONDS
+
+
+def _times(mine: float, theirs: float) -> float:
+    return max(mine, theirs) / min(mine, theirs)
 
 
 def _tail(row: Row) -> str:
