@@ -285,6 +285,25 @@ def test_that_a_baseline_got_no_unsafe_request_is_nothing_lost(
     assert "elivered" not in capsys.readouterr().out.replace("1 delivered, 1 skipped", "")
 
 
+def test_places_with_ever_new_values_are_called_likely_noise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def differing(number: int) -> dict[str, object]:
+        code = {"place": "body:$.code", "kind": "value", "primary": f"a{number}", "copy": f"b{number}"}
+        price = {"place": "body:$.price", "kind": "value", "primary": 10, "copy": 12}
+        return {"verdict": "differ", "differences": [code, price]}
+
+    path = write(tmp_path / "results.jsonl", *map(differing, range(20)))
+    main(["report", str(path)])
+    _, _, noise = capsys.readouterr().out.partition("Likely noise")
+    assert "  GET /users/{} → body:$.code (20 of 20)" in noise
+    assert "price" not in noise
+    main(["report", "--markdown", str(path)])
+    assert (
+        "Likely noise (ever-new values): `GET /users/{} → body:$.code (20 of 20)`" in capsys.readouterr().out
+    )
+
+
 def test_several_destinations_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "results.jsonl", {"destination": "a"}, {**DIFFER, "destination": "b"})
     main(["report", str(path)])

@@ -11,8 +11,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from traffic_mirror.compare.groups import Groups
 from traffic_mirror.compare.latency import Latencies
+from traffic_mirror.compare.learning import Baselines, Candidate
 from traffic_mirror.compare.model import Difference, Verdict
 from traffic_mirror.compare.places import generalise
 from traffic_mirror.report_formats import as_junit, as_markdown, as_text
@@ -40,6 +43,7 @@ class Summary:
         self.aside: Counter[tuple[str, str]] = Counter()
         self.latencies = Latencies()
         self._groups = Groups()
+        self._lessons = Baselines()
         self._values: dict[tuple[str, str, str, str], Difference] = {}
         self._names = Routes()
         self._routes: dict[tuple[str, str], Counter[str]] = {}
@@ -104,6 +108,7 @@ class Summary:
             "max_differ": max_differ,
             "ok": self.compared > 0 and self.share <= max_differ,
             "differences": self._differences(),
+            "candidates": self._candidates(),
             "set_aside": [
                 {"place": place, "why": why, "count": count}
                 for (place, why), count in self.aside.most_common()
@@ -115,10 +120,21 @@ class Summary:
         differences = line.differences or ()
         verdict = Verdict(verdict=line.verdict or "match", differences=differences)
         self._groups.add(line.rule, route, verdict, line.id, _unix(line.time))
+        self._lessons.observe(line.rule, route, verdict)
         for difference in differences:
             key = (line.rule, route, generalise(difference.place), difference.kind)
             if key not in self._values and len(self._values) < _MAX_KEYS:
                 self._values[key] = difference
+
+    def _candidates(self) -> list[dict[str, object]]:
+        """Places that differ ever anew, as `GET /api/noise` has them: likely noise."""
+        found: dict[tuple[str, str, str], Candidate] = {}
+        for candidate in self._lessons.candidates():
+            route = self._names.final(candidate.rule, candidate.route)
+            key = (candidate.rule, route, candidate.place)
+            if key not in found or candidate.count > found[key].count:
+                found[key] = msgspec.structs.replace(candidate, route=route)
+        return [msgspec.structs.asdict(candidate) for candidate in found.values()]
 
     def _differences(self) -> list[dict[str, object]]:
         """The groups as `GET /api/differences` has them, each with the values of one of its differences."""

@@ -37,6 +37,12 @@ def as_text(data: Data) -> str:
             "Not delivered", data, "lost", [f"{_lost(r)} ({r['count']:,})" for r in _rows(data, "lost")]
         ),
         *_section("Differences", data, "differences", groups, MAX_GROUPS),
+        *_section(
+            "Likely noise (ever-new values; `ignore` it in a compare: if it is)",
+            data,
+            "candidates",
+            map(_candidate, _rows(data, "candidates")),
+        ),
         *_section("Set aside as noise", data, "set_aside", map(_aside, _rows(data, "set_aside"))),
         *_section("Times", data, "latency", (str(row["sentence"]) for row in _rows(data, "latency"))),
     ]
@@ -52,6 +58,10 @@ def as_markdown(data: Data) -> str:
         parts += ["| route | place | kind | seen | primary | copy | flows |", "|---|---|---|---|---|---|---|"]
         parts += [_table_row(group) for group in groups[:MAX_GROUPS]]
         parts += ["", *_more(groups, MAX_GROUPS)]
+    candidates = _rows(data, "candidates")
+    if candidates:
+        shown = (_cell(_candidate(row)) for row in candidates[:MAX_ROWS])
+        parts += [f"Likely noise (ever-new values): {', '.join(shown)}", *_more(candidates, MAX_ROWS), ""]
     lost = _rows(data, "lost")
     if lost:
         said = (f"{row['count']:,} {_escaped(_lost(row))}" for row in lost[:MAX_ROWS])
@@ -193,6 +203,10 @@ def _lines_of(data: Data, rule: str, route: str) -> list[str]:
 
 def _lost(row: Mapping[str, object]) -> str:
     return f"{row['destination']} {row['outcome']}: {row['reason']}"
+
+
+def _candidate(row: Mapping[str, object]) -> str:
+    return f"{_short(row['route'])} → {_short(row['place'])} ({row['count']:,} of {row['of']:,})"
 
 
 def _aside(row: Mapping[str, object]) -> str:
