@@ -133,7 +133,7 @@ def _likeness_of_fields(a: dict[str, object], b: dict[str, object], budget: Budg
     equal = sum(_alike(a[name], b[name], budget) for name in common)
     score = (0.35 * len(common) + 0.65 * equal) / len(names)
     for name in _IDENTITIES:
-        if name in common and not isinstance(a[name], dict | list):
+        if name in common and not any(isinstance(side[name], dict | list) for side in (a, b)):
             if not _alike(a[name], b[name], budget):
                 return score * 0.6 if len(names) > 1 else score
             return max(score, 0.9) if same(a[name], b[name], budget) else score
