@@ -62,7 +62,7 @@ def results(tmp_path: Path) -> Path:
 def test_text(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(results)]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "2 of 10 answers differ (20.00%); 1 not delivered",
+        "2 of 10 answers differ (20.00%); 1 not delivered, 1 incomparable",
         "11 delivered, 1 dropped",
         "incomparable: 1 streamed",
         "",

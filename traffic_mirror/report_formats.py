@@ -115,7 +115,9 @@ def _headline(data: Data) -> str:
     said = f"{verdicts['differ']:,} of {compared:,} answers differ ({cast('float', data['share']):.2%})"
     said += f", {accepted:.2%} accepted" if accepted else ""
     lost = sum(cast("int", row["count"]) for row in _rows(data, "lost"))
-    return f"{said}; {lost:,} not delivered" if lost else said
+    beside = {"not delivered": lost, "incomparable": verdicts["incomparable"]}
+    left = ", ".join(f"{count:,} {name}" for name, count in beside.items() if count)
+    return f"{said}; {left}" if left else said
 
 
 def _compared(data: Data) -> int:
