@@ -304,6 +304,36 @@ def test_places_with_ever_new_values_are_called_likely_noise(
     )
 
 
+def test_that_groups_found_no_room_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def differing(number: int) -> dict[str, object]:
+        name = f"body:$.{chr(97 + number // 26 % 26)}{chr(97 + number % 26)}x{'y' * (number // 676)}"
+        return {
+            "verdict": "differ",
+            "differences": [{"place": name, "kind": "value", "primary": 1, "copy": 2}],
+        }
+
+    main(["report", str(write(tmp_path / "results.jsonl", *map(differing, range(1010))))])
+    shown = capsys.readouterr()
+    assert "report: 10 groups of differences, those seen least, found no room" in shown.err
+    assert "  … and 950 more" in shown.out
+
+
+def test_rules_of_one_name_in_two_apis_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes: list[dict[str, object]] = [{"api": "a"}, {**DIFFER, "api": "b"}]
+    path, junit = write(tmp_path / "results.jsonl", *changes), tmp_path / "junit.xml"
+    main(["report", "--json", "--junit", str(junit), str(path)])
+    data = json.loads(capsys.readouterr().out)
+    assert [(g["rule"], g["count"], g["of"]) for g in data["differences"]] == [("b / read-user", 1, 1)]
+    assert [row["rule"] for row in data["latency"]] == ["a / read-user", "b / read-user"]
+    cases = ET.fromstring(junit.read_text(encoding="utf-8")).iter("testcase")
+    assert [(case.get("classname"), case.find("failure") is None) for case in cases] == [
+        ("a / read-user", True),
+        ("b / read-user", False),
+    ]
+
+
 def test_several_destinations_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "results.jsonl", {"destination": "a"}, {**DIFFER, "destination": "b"})
     main(["report", str(path)])

@@ -26,6 +26,8 @@ _MAX_KEYS = 1000
 _BY_DESIGN = "unsafe_method"
 """A baseline gets safe methods only; nobody misses the others."""
 
+_IN = "\0"  # between a rule's name and its API's
+_MANY = 2
 _MORE_ROUTES = ("", "all other routes")
 
 
@@ -41,11 +43,12 @@ class Summary:
         self.destinations: dict[str, Counter[str]] = {}
         self.reasons: Counter[str] = Counter()
         self.aside: Counter[tuple[str, str]] = Counter()
-        self.latencies = Latencies()
+        self._latencies = Latencies()
         self._groups = Groups()
         self._lessons = Baselines()
         self._values: dict[tuple[str, str, str, str], Difference] = {}
         self._names = Routes()
+        self._apis: dict[str, set[str | None]] = {}
         self._routes: dict[tuple[str, str], Counter[str]] = {}
 
     @property
@@ -58,6 +61,11 @@ class Summary:
         """The share of differing verdicts among those that could be given."""
         return self.verdicts["differ"] / self.compared if self.compared else 0.0
 
+    @property
+    def groups_left_out(self) -> int:
+        """How many groups of differences, those seen least, made room for others."""
+        return self._groups.evicted
+
     def add(self, line: Line) -> None:
         """Counts one copy."""
         self.lines += 1
@@ -66,24 +74,29 @@ class Summary:
             _count(self.lost, (line.destination, line.outcome, line.reason or "unknown"))
         if line.verdict is None:
             return
-        route = self._names.take(line.rule, line.method, line.url)
+        rule = f"{line.rule}{_IN}{line.api}" if line.api else line.rule
+        if line.rule in self._apis or len(self._apis) < _MAX_KEYS:
+            apis = self._apis.setdefault(line.rule, set())
+            if len(apis) < _MANY:
+                apis.add(line.api)
+        route = self._names.take(rule, line.method, line.url)
         self.verdicts[line.verdict] += 1
-        _tally(self._routes, (line.rule, route), _MORE_ROUTES)[line.verdict] += 1
+        _tally(self._routes, (rule, route), _MORE_ROUTES)[line.verdict] += 1
         _tally(self.destinations, line.destination, "all other destinations")[line.verdict] += 1
         if line.verdict == "incomparable":
             _count(self.reasons, line.verdict_reason or "unknown")
             return
-        self._add_differences(line, route)
+        self._add_differences(line, rule, route)
         for place in {(generalise(s.place), s.why) for s in line.set_aside or ()}:
             _count(self.aside, place)
         if line.seconds is not None and line.primary_seconds is not None:
-            self.latencies.add(line.rule, line.destination, line.primary_seconds, line.seconds)
+            self._latencies.add(rule, line.destination, line.primary_seconds, line.seconds)
 
     def routes(self) -> dict[tuple[str, str], Counter[str]]:
         """The verdicts by rule and route."""
         routes: dict[tuple[str, str], Counter[str]] = {}
         for (rule, route), counts in self._routes.items():
-            key = (rule, route) if (rule, route) == _MORE_ROUTES else (rule, self._names.final(rule, route))
+            key = (rule, route) if (rule, route) == _MORE_ROUTES else self._name(rule, route)
             routes.setdefault(key, Counter()).update(counts)
         return routes
 
@@ -108,21 +121,30 @@ class Summary:
             "max_differ": max_differ,
             "ok": self.compared > 0 and self.share <= max_differ,
             "differences": self._differences(),
+            "groups_left_out": self.groups_left_out,
             "candidates": self._candidates(),
             "set_aside": [
                 {"place": place, "why": why, "count": count}
                 for (place, why), count in self.aside.most_common()
             ],
-            "latency": self.latencies.listing(),
+            "latency": self._latencies.renamed(self._name_rule).listing(),
         }
 
-    def _add_differences(self, line: Line, route: str) -> None:
+    def _name(self, rule: str, route: str) -> tuple[str, str]:
+        return self._name_rule(rule), self._names.final(rule, route)
+
+    def _name_rule(self, rule: str) -> str:
+        """A rule's name; with its API's where several APIs have a rule of that name."""
+        name, _, api = rule.partition(_IN)
+        return f"{api} / {name}" if api and len(self._apis.get(name, ())) > 1 else name
+
+    def _add_differences(self, line: Line, rule: str, route: str) -> None:
         differences = line.differences or ()
         verdict = Verdict(verdict=line.verdict or "match", differences=differences)
-        self._groups.add(line.rule, route, verdict, line.id, _unix(line.time))
-        self._lessons.observe(line.rule, route, verdict)
+        self._groups.add(rule, route, verdict, line.id, _unix(line.time))
+        self._lessons.observe(rule, route, verdict)
         for difference in differences:
-            key = (line.rule, route, generalise(difference.place), difference.kind)
+            key = (rule, route, generalise(difference.place), difference.kind)
             if key not in self._values and len(self._values) < _MAX_KEYS:
                 self._values[key] = difference
 
@@ -130,18 +152,18 @@ class Summary:
         """Places that differ ever anew, as `GET /api/noise` has them: likely noise."""
         found: dict[tuple[str, str, str], Candidate] = {}
         for candidate in self._lessons.candidates():
-            route = self._names.final(candidate.rule, candidate.route)
-            key = (candidate.rule, route, candidate.place)
+            rule, route = self._name(candidate.rule, candidate.route)
+            key = (rule, route, candidate.place)
             if key not in found or candidate.count > found[key].count:
-                found[key] = msgspec.structs.replace(candidate, route=route)
+                found[key] = msgspec.structs.replace(candidate, rule=rule, route=route)
         return [msgspec.structs.asdict(candidate) for candidate in found.values()]
 
     def _differences(self) -> list[dict[str, object]]:
         """The groups as `GET /api/differences` has them, each with the values of one of its differences."""
         values: dict[tuple[object, ...], Difference] = {}
         for (rule, route, *place), difference in self._values.items():
-            values.setdefault((rule, self._names.final(rule, route), *place), difference)
-        listing = self._groups.renamed(self._names.final).listing()
+            values.setdefault((*self._name(rule, route), *place), difference)
+        listing = self._groups.renamed(self._name).listing()
         for group in listing:
             found = values.get((group["rule"], group["route"], group["place"], group["kind"]))
             shown = None if found is None else {"primary": found.primary, "copy": found.copy}
@@ -198,6 +220,8 @@ def _read_named(name: str, summary: Summary) -> None:
 
 def _notes(summary: Summary) -> Iterable[str]:
     yield from summary.reading.notes
+    if summary.groups_left_out:
+        yield f"{summary.groups_left_out:,} groups of differences, those seen least, found no room"
     if summary.compared or summary.reading.useless:
         return
     if not summary.lines:

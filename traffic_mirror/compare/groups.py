@@ -71,17 +71,16 @@ class Groups:
         """The groups as lines for people, most often seen first."""
         return [group_line(listed) for listed in self.listing()]
 
-    def renamed(self, route: Callable[[str, str], str]) -> Groups:
-        """The same with each rule's routes named as `route` says; those of one name become one."""
+    def renamed(self, name: Callable[[str, str], tuple[str, str]]) -> Groups:
+        """The same with each rule and route named as `name` says; those of one name become one."""
         renamed = Groups(self._limit)
         renamed.evicted = self.evicted
         for (rule, old), count in self._compared.items():
-            key = (rule, route(rule, old))
+            key = name(rule, old)
             renamed._compared[key] = renamed._compared.get(key, 0) + count
         for group in self._groups.values():
-            into = renamed._group(
-                (group.rule, route(group.rule, group.route), group.place, group.kind), group.first
-            )
+            rule, route = name(group.rule, group.route)
+            into = renamed._group((rule, route, group.place, group.kind), group.first)
             into.count += group.count
             into.first, into.last = min(into.first, group.first), max(into.last, group.last)
             into.examples += group.examples[: EXAMPLES - len(into.examples)]

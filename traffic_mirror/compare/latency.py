@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -147,6 +147,13 @@ class Latencies:
             }
             for row in self._rows.values()
         ]
+
+    def renamed(self, name: Callable[[str], str]) -> Latencies:
+        """The same with each rule named as `name` says."""
+        renamed = Latencies()
+        for row in self._rows.values():
+            renamed._rows[name(row.rule), row.destination] = msgspec.structs.replace(row, rule=name(row.rule))
+        return renamed
 
     def dump(self) -> list[object]:
         """All of it as plain data, for `Latencies.load`."""
