@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,19 @@ VIEWS = ["overview", "differences", "rules", "ledger", "failures", "spec"]
 SMALL = """\
 version: 1
 apis: [{name: a, traffic_mirror: [{path: /x, destinations: [{url: "http://127.0.0.1:9"}]}]}]
+"""
+
+
+LONG = "long-" * 30 + "name"
+REGIONS = [f"region-{number:02}" for number in range(19)]
+MANY = f"""\
+version: 1
+destinations:
+{"".join(f'  {name}: {{url: "http://127.0.0.1:9/{name}"}}' + chr(10) for name in (LONG, *REGIONS))}
+apis:
+  - name: a
+    traffic_mirror:
+      - {{path: /x, destinations: [{", ".join((LONG, *REGIONS))}]}}
 """
 
 
@@ -101,7 +116,9 @@ def test_every_destination_tells_how_it_is(browser: Browser, shop: Shop, page: s
     cards = {card.find_element("css selector", "h3").text: card.text for card in browser.all(".destination")}
     assert set(cards) == {"shadow", "twin", "nobody"}
     assert "100 % differ" in cards["shadow"]
-    assert "none differs" in cards["twin"]
+    assert "compared differs" in cards["twin"]
+    assert "healthy" in cards["twin"]
+    assert any(words in cards["nobody"] for words in ("failing", "breaker open"))
     assert "0 %" in cards["nobody"]
     assert all("In flight" in card and "Queue" in card and "primary" in card for card in cards.values())
 
@@ -285,6 +302,42 @@ def test_before_the_first_copy_it_says_what_to_do(browser: Browser, tmp_path: Pa
         assert serious(browser) == []
         for name in VIEWS:
             view(browser, running.page, name)
+
+
+def test_when_the_mirror_hangs_the_page_says_so(browser: Browser, tmp_path: Path) -> None:
+    with proxy(tmp_path, SMALL) as running:
+        view(browser, running.page, "overview")
+        worker = running.worker
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            browser.wait_for_text("no answer within 5 s", timeout=20)
+            assert "No connection" in browser.one("#state").text
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        browser.open("about:blank")
+        _ = browser.errors
+
+
+def test_a_destinations_long_name_stays_on_its_card(browser: Browser, tmp_path: Path) -> None:
+    with proxy(tmp_path, MANY) as running:
+        for width in (1360, 390):
+            browser.size(width, 900)
+            view(browser, running.page, "overview")
+            browser.wait_for(lambda: len(browser.all(".destination")) == 20, "all destinations")
+            cards = "[...document.querySelectorAll('.destination')]"
+            assert browser.run(f"return {cards}.every(it => it.scrollWidth <= it.clientWidth)")
+
+
+def test_destinations_are_found_by_name_and_found_again(browser: Browser, tmp_path: Path) -> None:
+    with proxy(tmp_path, MANY) as running:
+        view(browser, running.page, "overview")
+        field = browser.one("main input[type=search]")
+        field.send_keys("REGION-07")
+        browser.wait_for(lambda: len(browser.all(".destination")) == 1, "one destination")
+        field.send_keys("x")
+        browser.wait_for_text("None matches the filter.")
+        field.send_keys(Keys.BACKSPACE)
+        browser.wait_for(lambda: len(browser.all(".destination")) == 1, "it again")
 
 
 def test_when_the_mirror_is_gone_the_page_says_so(browser: Browser, tmp_path: Path) -> None:

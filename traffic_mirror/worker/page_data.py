@@ -14,6 +14,7 @@ from traffic_mirror.ledger import Ledger, Row
 from traffic_mirror.masking import Masker
 from traffic_mirror.spec.model import Destination, Spec
 from traffic_mirror.wire.frames import Setup
+from traffic_mirror.worker.health import TROUBLED, Health, health_of, urgency
 from traffic_mirror.worker.history import FIELDS, Recent
 from traffic_mirror.worker.outline import (
     outline_api,
@@ -32,7 +33,6 @@ _GROUPS = 300
 _TOP = 5
 _BOUNDS = tuple(0.0001 * 1.25**step for step in range(64))  # of the plotted durations; up to two minutes
 _LISTED = 200  # APIs and destinations of the spec's view
-_TROUBLE = {"open": 0, "half_open": 1, "closed": 2}
 
 
 class PageData:
@@ -75,7 +75,9 @@ class PageData:
         whole = view.ledger()
         outcomes = whole.outcomes()
         groups = view.accounts.groups.listing()
-        found = [load for load in view.loads() if arguments.get("destinations", "") in load.destination]
+        loads = view.loads()
+        wanted = arguments.get("destinations", "").lower()
+        found = [load for load in loads if wanted in load.destination.lower()]
         return {
             "now": time(),
             "started": view.started,
@@ -93,6 +95,7 @@ class PageData:
             "reasons": _reasons(whole),
             "destinations": self._destinations(found, whole),
             "destinations_total": len(found),
+            "troubled": sum(self._health(load) in TROUBLED for load in loads),
             "bounds": _BOUNDS,
             "fields": FIELDS,
             "fine": history.fine.since(_number(arguments, "fine")),
@@ -108,12 +111,19 @@ class PageData:
         for row in whole:
             sums.setdefault(row.key.destination, Sums()).add(row)
         none = Sums()
-        loads.sort(key=lambda load: (_TROUBLE[load.breaker], -sums.get(load.destination, none).selected))
+        health = {load.destination: self._health(load) for load in loads}
+        loads.sort(
+            key=lambda load: (
+                urgency(health[load.destination]),
+                -sums.get(load.destination, none).selected,
+            )
+        )
         known = {destination.name: destination for destination in self._spec.destinations}
         recent = self._view.accounts.history.recent
         return [
             _destination(
                 load,
+                health[load.destination],
                 known.get(load.destination),
                 sums.get(load.destination, none),
                 recent.get(load.destination) or Recent(),
@@ -121,6 +131,10 @@ class PageData:
             )
             for load in loads[:_DESTINATIONS]
         ]
+
+    def _health(self, load: Load) -> Health:
+        recent = self._view.accounts.history.recent.get(load.destination)
+        return health_of(load.breaker, [*recent.steps, (recent.good, recent.bad)] if recent else ())
 
     def _rule_page(self, arguments: Arguments) -> object:
         return self._listed_rules().page(arguments, self._view.ledger())
@@ -198,11 +212,12 @@ def _reasons(whole: Ledger) -> list[tuple[str, str, int]]:
 
 
 def _destination(
-    load: Load, destination: Destination | None, sums: Sums, recent: Recent, masker: Masker
+    load: Load, health: Health, destination: Destination | None, sums: Sums, recent: Recent, masker: Masker
 ) -> dict[str, object]:
     """A destination's card; `destination` is None for one that a reload took away."""
     return {
         **msgspec.structs.asdict(load),
+        "health": health,
         "url": masker.text(destination.url + destination.base_path) if destination else "",
         "max_in_flight": destination.max_in_flight if destination else load.in_flight,
         "queue_limit": destination.queue.copies if destination else 0,

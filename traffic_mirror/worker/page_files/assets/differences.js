@@ -1,6 +1,7 @@
 // What differs: places grouped by rule and destination, each with examples side by side.
 
 import { h } from "./dom.js";
+import { address } from "./address.js";
 import { shareBar } from "./charts.js";
 import { ago, clock, count, share, value } from "./format.js";
 import { KINDS } from "./words.js";
@@ -27,6 +28,10 @@ function summary({ verdicts }) {
 }
 
 function list(app, { groups, found, total }) {
+  const { match, differ } = app.page.verdicts;
+  if (!total && !(match + differ)) {
+    return h("p", { class: "card nothing", key: "none" }, "Answers of rules that say ", h("code", null, "compare: true"), " are compared; where they differ, it shows here.");
+  }
   if (!total) return h("p", { class: "card nothing", key: "none" }, "No two answers differed, but for noise that was set aside.");
   if (!found) return h("p", { class: "card nothing", key: "none" }, "No group matches the filter.");
   const open = app.ui.group;
@@ -53,9 +58,10 @@ function item(app, group, i, open) {
       onclick: () => app.change({ group: open ? null : group.key }) },
       h("span", { class: "what" }, placeOf(group.place), " ", kindOf(group.kind)),
       h("span", { class: "where" }, group.route, group.rule === group.route ? null : h("span", { class: "sub" }, ` · rule ${group.rule}`)),
-      h("span", { class: "many" }, h("b", null, count(group.count)), ` of ${count(group.of)}`,
-        shareBar([{ name: "differ", label: "differ", n: group.count }, { name: "match", label: "else", n: Math.max(0, group.of - group.count) }], "Share of compared answers"),
-        h("span", { class: "sub" }, `${share(group.count, group.of)}, last ${ago(seconds(group.last), app.page.now)}`))),
+      h("span", { class: "many" },
+        h("span", { class: "numbers" }, h("span", null, h("b", null, count(group.count)), ` of ${count(group.of)}`), h("b", { class: "differs" }, share(group.count, group.of))),
+        shareBar([{ name: "differ", label: "differ", n: group.count }, { name: "match", label: "else", n: Math.max(0, group.of - group.count) }], "Share of compared answers")),
+      h("span", { class: "last sub" }, ago(seconds(group.last), app.page.now))),
     open ? h("div", { class: "examples", id }, group.samples.length
       ? group.samples.map((sample) => example(sample, group)) : h("p", { class: "nothing" }, "No example's values are kept any more; the results file has them all.")) : null);
 }
@@ -64,7 +70,7 @@ function example(sample, group) {
   const { kind } = group;
   const [left, right] = marked(sample.primary, sample.copy);
   return h("article", { class: "example", key: `${sample.id} ${sample.destination}` },
-    h("header", null, h("span", { class: "request" }, h("b", null, sample.method), " ", sample.url, group.place === sample.place ? null : h("span", { class: "sub" }, " at ", h("code", null, sample.place))),
+    h("header", null, h("span", { class: "request" }, h("b", null, sample.method), " ", address(sample.url), group.place === sample.place ? null : h("span", { class: "sub" }, " at ", h("code", null, sample.place))),
       h("span", { class: "sub" }, `→ ${sample.destination}, ${clock(sample.time)}, flow `, h("code", { title: sample.id }, sample.id.slice(0, 8)))),
     h("div", { class: "sides" },
       side("primary", sample.primary_status, kind === "added" ? null : left),

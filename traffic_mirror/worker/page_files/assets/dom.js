@@ -75,8 +75,8 @@ function set(element, name, value) {
     element[name] = value;
   } else if (name === "grow") {
     element.style.flexGrow = value ?? ""; // inline styles as text are forbidden by the page's policy
-  } else if (name === "width%") {
-    element.style.width = value === null ? "" : `${value}%`;
+  } else if (name === "width%" || name === "top%") {
+    element.style[name.slice(0, -1)] = value === null ? "" : `${value}%`;
   } else if (name === "value" && "value" in element) {
     if (element.value !== value && element !== document.activeElement) element.value = value ?? "";
   } else if (value === null || value === undefined || value === false) {

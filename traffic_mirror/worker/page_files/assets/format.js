@@ -17,7 +17,7 @@ export function share(part, whole) {
 
 export function rate(n) {
   if (n === 0) return "0";
-  return n < 10 ? trim(n.toFixed(1)) : count(Math.round(n));
+  return n < 10 ? trim(n.toPrecision(2)) : count(Math.round(n));
 }
 
 export function seconds(value) {
@@ -53,4 +53,4 @@ export function value(it) {
   return typeof it === "string" ? it : JSON.stringify(it, null, typeof it === "object" ? 1 : 0);
 }
 
-const trim = (text) => text.replace(/\.0+$/, "");
+const trim = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);

@@ -19,7 +19,7 @@ export function ledger({ page }) {
 
 function sum(page, words) {
   const term = (name, n, label, sign) => h("div", { class: `term c-${name}`, key: name },
-    h("span", { class: "sign", "aria-hidden": "true" }, sign), h("b", null, count(n)), h("span", { class: "name" }, h("i", { class: "dot" }), label));
+    sign ? h("span", { class: "sign", "aria-hidden": "true" }, sign) : null, h("b", null, count(n)), h("span", { class: "name" }, h("i", { class: "dot" }), label));
   return h("section", { class: "card sum", key: "sum", "aria-label": "The sum" },
     term("selected", page.selected, "selected", ""),
     words.map((outcome, i) => term(outcome.name, page.outcomes[outcome.name], outcome.label, i ? "+" : "=")),

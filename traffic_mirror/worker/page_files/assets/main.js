@@ -12,6 +12,7 @@ import { spec } from "./spec.js";
 
 const EVERY = 1000;
 const EVERY_HIDDEN = 15000;
+const PATIENCE = 5000; // for an answer: a mirror that hangs is as good as gone
 const VIEWS = [
   { id: "overview", label: "Overview", show: overview },
   { id: "differences", label: "Differences", show: differences, asks: (app) => [differencesQuery(app)], count: (page) => page.differing_total },
@@ -55,11 +56,16 @@ function ruleQuery({ ui }) {
   return ui.rule && `rule?${new URLSearchParams(ui.rule)}`;
 }
 
-async function fetchJson(path) {
-  const answer = await fetch(`api/page/${path}`, { cache: "no-cache", credentials: "same-origin" });
+async function request(path, options) {
+  const signal = AbortSignal.timeout(PATIENCE);
+  const answer = await fetch(path, { credentials: "same-origin", signal, ...options }).catch(() => {
+    throw new Error(signal.aborted ? `no answer within ${PATIENCE / 1000} s` : "no connection");
+  });
   if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-  return answer.json();
+  return answer;
 }
+
+const fetchJson = async (path) => (await request(`api/page/${path}`, { cache: "no-cache" })).json();
 
 async function ask() {
   if (asking) {
@@ -102,13 +108,11 @@ function joined(old, fresh) {
 async function control(action) {
   app.refused = null;
   try {
-    const answer = await fetch("api/control", {
+    await request("api/control", {
       method: "POST",
-      credentials: "same-origin",
       headers: { "Content-Type": "application/json", "X-Traffic-Mirror-Page": "1" },
       body: JSON.stringify({ action }),
     });
-    if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
   } catch (error) {
     app.refused = `Could not ${action}: ${error.message}`;
   }
@@ -159,8 +163,8 @@ function stateWords() {
   if (!app.page) return ["idle", "Connecting"];
   if (app.page.paused) return ["warn", "Paused"];
   if (!app.page.spec.ok) return ["bad", "Spec refused"];
-  const open = app.page.destinations.filter((d) => d.breaker !== "closed").length;
-  if (open) return ["warn", `Mirroring, ${open} in trouble`];
+  const { troubled } = app.page;
+  if (troubled) return ["warn", `Mirroring, ${count(troubled)} in trouble`];
   return ["good", "Mirroring"];
 }
 
@@ -179,9 +183,9 @@ function drawPause() {
 function notices() {
   const found = [];
   if (app.lost) {
-    const last = app.page ? ` What is shown is of ${moment(app.page.now)}.` : "";
+    const last = app.page ? ` What is shown is from ${moment(app.page.now)}.` : "";
     found.push(h("section", { class: "notice bad", key: "lost" }, h("p", null,
-      `The mirror does not answer since ${span(Date.now() / 1000 - app.lost.since)} (${app.lost.why}).${last} It is asked again every second.`)));
+      `The mirror does not answer (${app.lost.why}), for ${span(Date.now() / 1000 - app.lost.since)} now.${last} It is asked again every second.`)));
   }
   if (app.refused) found.push(h("section", { class: "notice bad", key: "refused" }, h("p", null, app.refused)));
   if (app.page?.paused) {

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { distribution, empty, lineChart, shareBar, spark, stackedChart, steps } from "./charts.js";
 import { ago, bytes, count, rate, seconds, share } from "./format.js";
-import { BREAKERS, OUTCOMES, VERDICTS, agreement, parts } from "./words.js";
+import { HEALTH, OUTCOMES, VERDICTS, agreement, parts, verdictWords } from "./words.js";
 import { kindOf, placeOf, seconds as unix } from "./differences.js";
 import { failureRows } from "./failures.js";
 
@@ -26,7 +26,7 @@ function welcome({ spec }) {
   return h("section", { class: "card welcome", key: "welcome" },
     h("h2", null, "Ready, and no request has matched a rule yet"),
     h("p", null, `${count(spec.rules)} ${spec.rules === 1 ? "rule" : "rules"} of `, h("code", null, spec.file),
-      " are in force. Send a request through the proxy that one of them takes, and it shows here."),
+      `${spec.rules === 1 ? " is" : " are"} in force. Send a request through the proxy that a rule takes, and it shows here.`),
     h("p", null, "To see which rule would take a request, and why the others do not: ",
       h("code", null, `python -m traffic_mirror explain ${spec.file} GET URL`)));
 }
@@ -56,12 +56,12 @@ function figures({ page, fine }) {
       agrees === null ? "none compared yet" : `${count(verdicts.differ)} differ, ${count(verdicts.incomparable)} incomparable`,
       shareBar(parts(VERDICTS, verdicts), "Verdicts"), "#differences", verdicts.differ ? "differs" : "fine"),
     figure("Under way", count(page.in_flight), queued ? `${count(queued)} of them queued` : "nothing is queued",
-      load(page.destinations), "#overview"),
+      load(page.destinations)),
   );
 }
 
 function figure(title, main, sub, bar, link, tone = "") {
-  return h("a", { class: `card figure ${tone}`, href: link, key: title },
+  return h(link ? "a" : "div", { class: `card figure ${tone}`, href: link, key: title },
     h("h2", null, title), h("p", { class: "main" }, main), bar, h("p", { class: "sub" }, sub));
 }
 
@@ -91,14 +91,15 @@ function charts(app) {
   const line = (name, label, source, style) => ({ name, label, style, values: s.map((step) => step[source]) });
   const { now } = page;
   return h("section", { class: "charts", "aria-label": "Plots", key: "charts" },
-    h("div", { class: "range", role: "group", "aria-label": "Time shown" }, RANGES.map(([id, words]) =>
-      h("button", { type: "button", "aria-pressed": String(ui.range === id), onclick: () => app.change({ range: id }), key: id }, words))),
+    h("div", { class: "title" }, h("h2", null, "Over time"),
+      h("div", { class: "range", role: "group", "aria-label": "Time shown" }, RANGES.map(([id, words]) =>
+        h("button", { type: "button", "aria-pressed": String(ui.range === id), onclick: () => app.change({ range: id }), key: id }, words)))),
     h("div", { class: "grid2" },
       stackedChart("rates", { title: "Copies per second", ages, now, layers: OUTCOMES.map(layer), format: rate }),
       page.verdicts.match + page.verdicts.differ + page.verdicts.incomparable
         ? stackedChart("verdicts", { title: "Verdicts", ages, now, layers: VERDICTS.map(verdict).reverse(), top: 100, format: (v) => share(v, 100) })
         : empty("verdicts", "Verdicts", "No answers are compared. Add `compare: true` to a rule, or turn inspection on."),
-      lineChart("latency", { title: "Latency", note: "to the last byte", ages, now, format: seconds, lines: [
+      lineChart("latency", { title: "Latency", note: "to the last byte, on a logarithmic scale", ages, now, format: seconds, lines: [
         line("copy", "copy, median", "copy_p50"), line("copy", "95 %", "copy_p95", "dashed"),
         line("primary", "primary, median", "primary_p50"), line("primary", "95 %", "primary_p95", "dashed")] }),
       latencies(app)),
@@ -127,19 +128,19 @@ function destinations(app) {
   const more = page.destinations_total - page.destinations.length;
   return h("section", { class: "destinations", key: "destinations", "aria-labelledby": "destinations-title" },
     h("div", { class: "title" }, h("h2", { id: "destinations-title" }, "Destinations"),
-      page.destinations_total > 12 ? h("input", { type: "search", placeholder: "Filter destinations", "aria-label": "Filter destinations",
+      page.destinations_total > 12 || ui.destinations ? h("input", { type: "search", placeholder: "Filter destinations", "aria-label": "Filter destinations",
         value: ui.destinations, oninput: (event) => app.change({ destinations: event.target.value }) }) : null),
-    page.destinations.length ? h("div", { class: "cards" }, page.destinations.map(destination)) : h("p", { class: "nothing" }, "None."),
+    page.destinations.length ? h("div", { class: "cards" }, page.destinations.map(destination)) : h("p", { class: "nothing" }, ui.destinations ? "None matches the filter." : "None."),
     more > 0 ? h("p", { class: "note" }, `${count(more)} more, less busy; filter to find one.`) : null);
 }
 
 function destination(d) {
-  const [tone, words] = BREAKERS[d.breaker];
+  const [tone, words] = HEALTH[d.health];
   const tried = d.outcomes.delivered + d.outcomes.failed + d.outcomes.dropped;
-  const compared = d.verdicts.match + d.verdicts.differ + d.verdicts.incomparable;
+  const { match, differ, incomparable } = d.verdicts;
   return h("article", { class: `card destination ${tone}`, key: d.destination },
     h("header", null, h("h3", { title: d.destination }, d.destination), h("span", { class: `pill ${tone}` }, h("i", { class: "lamp" }), words)),
-    d.url === d.destination ? null : h("p", { class: "url" }, d.url),
+    d.url === d.destination ? null : h("p", { class: "url", title: d.url }, d.url),
     spark(d.recent, "Copies of the last five minutes; those that failed or were dropped in red"),
     h("dl", null,
       row("Delivered", tried ? [h("b", null, share(d.outcomes.delivered, tried)), ` of ${count(tried)}`] : "nothing yet"),
@@ -150,9 +151,10 @@ function destination(d) {
     h("table", { class: "times" },
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "Latency"), ["50 %", "90 %", "99 %"].map((p) => h("th", { scope: "col", key: p }, p)))),
       h("tbody", null, times("copy", d.copy), times("primary", d.primary))),
-    compared ? [shareBar(parts(VERDICTS, d.verdicts), "Verdicts"),
-      h("p", { class: "sub" }, d.verdicts.differ ? [h("b", { class: "differs" }, `${share(d.verdicts.differ, compared)} differ`), ` of ${count(compared)} compared`]
-        : `${count(compared)} compared, none differs`)] : h("p", { class: "sub" }, "not compared"));
+    match + differ + incomparable ? shareBar(parts(VERDICTS, d.verdicts), "Verdicts") : null,
+    h("p", { class: "sub" }, differ ? [h("b", { class: "differs" }, verdictWords(d.verdicts)), ` of ${count(match + differ)} compared`]
+      : match ? `none of ${count(match)} compared differs` : verdictWords(d.verdicts),
+      incomparable ? `, ${count(incomparable)}${match + differ ? " incomparable" : ""}` : ""));
 }
 
 function row(name, ...what) {

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { shareBar } from "./charts.js";
 import { count, share } from "./format.js";
-import { OUTCOMES, VERDICTS, parts } from "./words.js";
+import { OUTCOMES, VERDICTS, parts, verdictWords } from "./words.js";
 
 const SHOW = [["all", "All rules"], ["used", "Took a request"], ["unused", "Took none"], ["differing", "Answers differ"], ["failing", "Copies failed"]];
 const SORT = [["order", "as in the spec"], ["name", "name"], ["selected", "most copies"], ["differ", "most that differ"], ["failed", "most that failed"]];
@@ -30,7 +30,7 @@ function choice(label, options, chosen, onchoose) {
 function table(app, answer) {
   if (!answer.rules.length) return h("p", { class: "card nothing", key: "none" }, answer.total ? "No rule matches the filter." : "The spec has no rules.");
   return h("div", { class: "card table", key: "table", tabindex: "0", role: "region", "aria-label": "Rules" },
-    h("table", { class: "wide rules" },
+    h("table", { class: "wide stack rules" },
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "Rule"), h("th", { scope: "col" }, "Takes"), h("th", { scope: "col" }, "To"),
         h("th", { scope: "col", class: "num" }, "Copies"), h("th", { scope: "col" }, "Outcomes"), h("th", { scope: "col" }, "Verdicts"))),
       h("tbody", null, answer.rules.flatMap((rule) => {
@@ -47,11 +47,11 @@ function row(app, rule, open) {
     h("th", { scope: "row" }, h("button", { type: "button", class: "opener", "aria-expanded": String(open),
       onclick: () => app.change({ rule: open ? null : { index: rule.index } }) }, h("span", { class: "sub" }, `${rule.api} / `), rule.rule), tags(rule)),
     h("td", { class: "takes" }, h("b", null, rule.methods.join(", ") || "any"), " ", h("code", null, h("span", { class: "sub" }, rule.listen_path.replace(/\/$/, "")), rule.path)),
-    h("td", null, rule.destinations.join(", ")),
-    h("td", { class: "num" }, count(rule.selected)),
+    h("td", { class: "to" }, rule.destinations.join(", ")),
+    h("td", { class: "num" }, count(rule.selected), h("span", { class: "unit" }, rule.selected === 1 ? " copy" : " copies")),
     h("td", { class: "bars" }, tried ? [shareBar(parts(OUTCOMES, rule.outcomes), "Outcomes"), h("span", { class: "sub" }, lost ? `${share(lost, tried)} lost` : "all delivered")] : h("span", { class: "sub" }, "–")),
     h("td", { class: "bars" }, compared ? [shareBar(parts(VERDICTS, rule.verdicts), "Verdicts"),
-      h("span", { class: rule.verdicts.differ ? "sub differs" : "sub" }, rule.verdicts.differ ? `${share(rule.verdicts.differ, compared)} differ` : "none differs")] : h("span", { class: "sub" }, "–")));
+      h("span", { class: rule.verdicts.differ ? "sub differs" : "sub" }, verdictWords(rule.verdicts))] : h("span", { class: "sub" }, "–")));
 }
 
 function tags(rule) {

@@ -11,7 +11,7 @@ export function spec(app) {
     h("div", { class: "title", key: "title" }, h("h1", null, "Spec in force"),
       h("p", { class: "sub" }, h("code", null, it.file), `, loaded ${moment(it.loaded_at)} (${ago(it.loaded_at, page.now)})`)),
     it.ok ? null : h("section", { class: "card problems", key: "problems" },
-      h("h2", null, `${count(it.problems.length)} ${it.problems.length === 1 ? "problem" : "problems"} of the changed spec`),
+      h("h2", null, it.problems.length === 1 ? "The problem of the changed spec" : "The problems of the changed spec"),
       h("pre", { tabindex: "0", "aria-label": "Problems of the changed spec" }, it.problems.join("\n"))),
     answers.spec ? content(answers.spec) : h("p", { class: "nothing", key: "wait" }, "Reading…"),
   ];

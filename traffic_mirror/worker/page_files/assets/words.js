@@ -1,5 +1,7 @@
 // The ledger's words, with what each means. The same words as in the spec's reference, the metrics and the log.
 
+import { share } from "./format.js";
+
 export const OUTCOMES = [
   { name: "delivered", label: "delivered", means: "The destination answered; the reason is the status class." },
   { name: "failed", label: "failed", means: "The copy was tried and got no whole answer." },
@@ -52,9 +54,12 @@ export const REASONS = {
   "sampled_out rate_cap": "over the rule's max_rate",
 };
 
-export const BREAKERS = {
-  closed: ["good", "healthy"],
+export const HEALTH = {
+  healthy: ["good", "healthy"],
+  idle: ["idle", "idle"],
+  losing: ["warn", "some fail"],
   half_open: ["warn", "trying again"],
+  failing: ["bad", "failing"],
   open: ["bad", "breaker open"],
 };
 
@@ -67,4 +72,10 @@ export const KINDS = {
 };
 
 export const parts = (words, counts) => words.map(({ name, label }) => ({ name, label, n: counts[name] || 0 }));
+// Verdicts in a few words; shares are of what could be compared.
+export function verdictWords({ match, differ, incomparable }) {
+  if (differ) return `${share(differ, match + differ)} differ`;
+  return match ? "none differs" : incomparable ? "incomparable" : "not compared";
+}
+
 export const agreement = ({ match = 0, differ = 0 }) => (match + differ ? match / (match + differ) : null);
