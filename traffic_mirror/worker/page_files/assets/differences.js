@@ -79,7 +79,7 @@ function example(sample, group) {
 
 function side(name, status, content) {
   return h("section", { class: `side c-${name}` },
-    h("h3", null, h("i", { class: "dot" }), name, status ? h("span", { class: "status" }, String(status)) : null),
+    h("h2", null, h("i", { class: "dot" }), name, status ? h("span", { class: "status" }, String(status)) : null),
     content === null ? h("p", { class: "absent" }, "absent") : h("pre", { tabindex: "0", "aria-label": `${name}'s value` }, content));
 }
 

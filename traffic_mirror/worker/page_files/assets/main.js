@@ -207,7 +207,7 @@ function foot() {
     h("span", null, `Running for ${span(page.now - page.started)}`, page.restarts ? `, worker restarted ${count(page.restarts)} times` : ""),
     h("span", null, page.results ? ["Results go to ", h("code", null, page.results)] : "No results file (mirror_results)"),
     h("span", null, h("a", { href: "metrics" }, "metrics"), " · ", h("a", { href: "api/summary" }, "summary as JSON"), ` · version ${page.version}`),
-    h("span", { class: "keys" }, h("kbd", null, "1"), "–", h("kbd", null, String(VIEWS.length)), " views  ", h("kbd", null, "/"), " filter  ", h("kbd", null, "p"), " pause"),
+    h("span", { class: "keys" }, h("kbd", null, "1"), "–", h("kbd", null, String(VIEWS.length)), " views  ", h("kbd", null, "/"), " filter  ", h("kbd", null, "p"), " pause  ", h("kbd", null, "Esc"), " close"),
   ];
 }
 
@@ -254,9 +254,10 @@ function route() {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) {
-    if (event.key === "Escape") event.target.blur();
+    if (event.key === "Escape") leave(event.target);
     return;
   }
+  if (event.key === "Escape") close();
   const number = Number(event.key);
   if (number >= 1 && number <= VIEWS.length) location.hash = VIEWS[number - 1].id;
   else if (event.key === "p") document.getElementById("pause").click();
@@ -269,6 +270,19 @@ document.addEventListener("keydown", (event) => {
     }
   }
 });
+// A filter is emptied first, then left.
+function leave(field) {
+  if (field.type !== "search" || !field.value) return field.blur();
+  field.value = "";
+  field.dispatchEvent(new Event("input"));
+}
+
+function close() {
+  if (!app.ui.group && !app.ui.rule) return;
+  document.querySelector("main [aria-expanded=true]")?.focus();
+  app.change({ group: null, rule: null });
+}
+
 document.addEventListener("visibilitychange", () => document.hidden || ask());
 window.addEventListener("hashchange", () => {
   route();

@@ -13,8 +13,10 @@ const RANGES = [["fine", "5 minutes"], ["coarse", "2 hours"]];
 
 export function overview(app) {
   const { page } = app;
-  if (!page.selected) return [welcome(page), destinations(app)];
+  const title = h("h1", { class: "unseen", key: "title" }, "Overview");
+  if (!page.selected) return [title, welcome(page), destinations(app)];
   return [
+    title,
     figures(app),
     charts(app),
     destinations(app),

@@ -67,8 +67,8 @@ function details(app, rule) {
   const answer = app.answers.rule;
   const fits = answer && answer.index === rule.index;
   return h("tr", { key: `${rule.index} open`, class: "details" }, h("td", { colspan: "6" }, fits ? h("div", { class: "columns" },
-    h("section", null, h("h3", null, "As in force"), h("pre", { tabindex: "0", "aria-label": "The rule's definition" }, outline(answer.definition))),
-    h("section", null, h("h3", null, "Copies"), h("table", { class: "reasons" },
+    h("section", null, h("h2", null, "As in force"), h("pre", { tabindex: "0", "aria-label": "The rule's definition" }, outline(answer.definition))),
+    h("section", null, h("h2", null, "Copies"), h("table", { class: "reasons" },
       h("thead", null, h("tr", null, ["Destination", "Outcome", "Copies"].map((name, i) => h("th", { scope: "col", class: i === 2 ? "num" : null, key: name }, name)))),
       h("tbody", null, answer.copies.flatMap((copy) => lines(copy)))))) : "Reading…"));
 }
@@ -78,7 +78,7 @@ function lines(copy) {
   if (copy.in_flight) rows.push(["flight", "in flight", copy.in_flight]);
   for (const { name } of VERDICTS) if (copy.verdicts[name]) rows.push([name, name, copy.verdicts[name]]);
   return rows.map(([kind, reason, n], i) => h("tr", { key: `${copy.destination} ${kind} ${reason}`, class: `c-${kind}` },
-    h("th", { scope: "row" }, i ? "" : copy.destination), h("td", null, h("i", { class: "dot" }), kind === reason || kind === "flight" ? reason : `${kind.replace("_", " ")} ${reason}`),
+    i ? h("td") : h("th", { scope: "row" }, copy.destination), h("td", null, h("i", { class: "dot" }), kind === reason || kind === "flight" ? reason : `${kind.replace("_", " ")} ${reason}`),
     h("td", { class: "num" }, count(n))));
 }
 
