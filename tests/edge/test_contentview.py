@@ -113,6 +113,34 @@ def test_answers_alike_are_said_to_be() -> None:
     assert diff_text(pair.copies[0], pair.find).endswith("primary and copy are the same, 4 lines.\n")
 
 
+UNLIKE = {
+    "at the end of a long line": (b"a" * 700 + b"x", b"a" * 700 + b"y", "-" + "a" * 100 + "x"),
+    "in bytes that are no text": (
+        b"\0" * 40 + b"\xff",
+        b"\0" * 40 + b"\xfe",
+        "-0020:",
+    ),
+    "in bytes that are half text": (bytes(range(256)) * 4 + b"\0", bytes(range(256)) * 4 + b"\1", "-0400:"),
+    "beyond what is shown": (b"a\n" * 50_000 + b"x", b"a\n" * 50_000 + b"y", "they differ further on"),
+    "in bytes that look alike": (b"a\xff", b"a\xfe", "-0000:   61 ff"),
+}
+
+
+@pytest.mark.parametrize(("left", "right", "line"), UNLIKE.values(), ids=UNLIKE)
+def test_bodies_that_differ_are_never_said_to_be_the_same(left: bytes, right: bytes, line: str) -> None:
+    pair = Pair((shown("", response_headers=()), right), body=left)
+    assert pair.original.response is not None
+    pair.original.response.headers.clear()
+    text = diff_text(pair.copies[0], pair.find)
+    assert "are the same" not in text
+    assert line in text
+
+
+def test_empty_bodies_are_said_to_be_empty() -> None:
+    pair = Pair((shown("", set_aside=()), b""), body=b"")
+    assert diff_text(pair.copies[0], pair.find).endswith("primary and copy are both empty.\n")
+
+
 @pytest.mark.parametrize("flow", [tflow.tflow(), primary()], ids=["no answer", "answered"])
 def test_a_flow_without_copies_says_so(flow: http.HTTPFlow) -> None:
     assert diff_text(flow, lambda _: None).startswith("No copy of this flow is shown")

@@ -58,6 +58,16 @@ def test_the_target_stays_as_it_was_sent(url: str, path: bytes) -> None:
     assert make_copy_flow(shown(original.id, url=url), b"", original).request.data.path == path
 
 
+def test_a_copy_that_was_dropped_before_it_was_made_shows_the_request_it_would_be_made_of() -> None:
+    original = primary()
+    frame = failed(
+        original.id, outcome="dropped", reason="breaker_open", headers=(), url="https://shadow.test"
+    )
+    copy = make_copy_flow(frame, b"", original)
+    assert copy.request.pretty_url == "https://shadow.test/path"
+    assert copy.request.headers == original.request.headers
+
+
 def test_a_body_that_was_changed_for_the_copy_is_shown_changed() -> None:
     original = primary()
     copy = make_copy_flow(shown(original.id, request_body=b"***"), b"", original)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.servers import RecordingServer, answering
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from traffic_mirror.wire.frames import Shown
 
 
 def test_a_copy_is_delivered_and_acknowledged() -> None:
@@ -28,3 +29,12 @@ def test_the_reason_is_the_status_class(status: int) -> None:
             worker.mirror(request())
             assert worker.wait_for_endings(1)[1].reason == f"{status // 100}xx"
         assert len(server.requests) == 1
+
+
+def test_an_answer_too_large_to_be_shown_is_not_shown_as_none() -> None:
+    with RecordingServer(answering(200, b"x" * 1_500_000)) as server, WorkerProcess() as worker:
+        worker.set_up(spec_of(destination(server.url)), inspect=True)
+        worker.mirror(request())
+        worker.wait_for(Shown)
+        (body,) = worker.bodies(Shown)
+    assert body == b"(a body of more bytes than are kept)"

@@ -26,6 +26,7 @@ MAX_WIDTH = 300  # characters
 MAX_DIFFERENCES = 100
 MAX_DIFF = 600  # lines
 _CONTEXT = 3
+_RAW, _BINARY = "Raw", "Hex Dump"  # mitmproxy's views: what it falls back to, and what shows each byte
 _GAP = " "  # mitmweb gives a line without a character no height
 _KINDS = {
     "added": "only in the copy",
@@ -77,7 +78,11 @@ def _bodies(original: http.HTTPFlow, copy: http.HTTPFlow) -> Iterator[str]:
         missing = "primary's answer" if original.response is None else "copy's answer"
         yield f"The {missing} is not there, so there are no bodies to compare."
         return
-    yield from _unified(_body(original.response, original), _body(copy.response, copy), "primary", "copy")
+    before, after = _body(original.response, original), _body(copy.response, copy)
+    if before == after and _content(original.response) != _content(copy.response):
+        yield f"What is shown of both is the same, {counted(len(before), 'line')}; they differ further on."
+        return
+    yield from _unified(before, after, "primary", "copy")
 
 
 def _body(message: http.Message, flow: http.HTTPFlow) -> list[str]:
@@ -87,13 +92,20 @@ def _body(message: http.Message, flow: http.HTTPFlow) -> list[str]:
         return ["(no body was kept)"]
     if size > MAX_BODY:
         start = message.raw_content[:4096].decode("utf-8", "replace").splitlines()
-        return [*start, f"(a body of {size} bytes; only its start is shown)"]
-    content = message.get_content(strict=False)
+        return [*_bounded(start), f"(a body of {size} bytes; only its start is shown)"]
+    content = _content(message)
     if not content:
         return []
     if len(content) > MAX_BODY:
         return [f"(a body of {len(content)} bytes, too large to be shown as a difference)"]
-    return _bounded(contentviews.prettify_message(message, flow).text.splitlines())
+    pretty = contentviews.prettify_message(message, flow)
+    if pretty.view_name == _RAW and b"\0" in content:
+        pretty = contentviews.prettify_message(message, flow, _BINARY)
+    return _bounded(pretty.text.splitlines())
+
+
+def _content(message: http.Message) -> bytes | None:
+    return message.get_content(strict=False)
 
 
 def _request_text(flow: http.HTTPFlow) -> list[str]:
@@ -105,7 +117,8 @@ def _request_text(flow: http.HTTPFlow) -> list[str]:
 
 def _unified(before: list[str], after: list[str], left: str, right: str) -> Iterator[str]:
     if before == after:
-        yield f"{left} and {right} are the same, {len(before)} lines."
+        same = f"are the same, {counted(len(before), 'line')}" if before else "are both empty"
+        yield f"{left} and {right} {same}."
         return
     lines = difflib.unified_diff(before, after, left, right, n=_CONTEXT, lineterm="")
     for number, line in enumerate(lines):
@@ -116,9 +129,11 @@ def _unified(before: list[str], after: list[str], left: str, right: str) -> Iter
 
 
 def _bounded(lines: list[str]) -> list[str]:
-    kept = [_cut(line) for line in lines[:MAX_LINES]]
-    if len(lines) > MAX_LINES:
-        kept.append(f"… ({len(lines) - MAX_LINES} lines more)")
+    """The first lines; a long one goes on in the next, since what differs may be at its end."""
+    pieces = [line[at : at + MAX_WIDTH] for line in lines for at in range(0, max(1, len(line)), MAX_WIDTH)]
+    kept = pieces[:MAX_LINES]
+    if len(pieces) > MAX_LINES:
+        kept.append(f"… ({len(pieces) - MAX_LINES} lines more)")
     return kept
 
 

@@ -98,15 +98,16 @@ def set_aside_of(copy: http.HTTPFlow) -> list[SetAside]:
 
 def _request(shown: Shown, original: http.HTTPFlow, scheme: str, host: str, port: int) -> http.Request:
     body = original.request.data.content if shown.request_body is None else shown.request_body
+    made = bool(shown.headers)  # one that was dropped before: what it would have been made of
     return http.Request(
         host=host,
         port=port,
         method=shown.method,
         scheme=scheme.encode("ascii", "replace"),
         authority=b"",
-        path=_target(shown.url),
+        path=_target(shown.url) if made else original.request.data.path,
         http_version=_version(shown.http_version),
-        headers=http.Headers(shown.headers),
+        headers=http.Headers(shown.headers if made else original.request.headers.fields),
         content=body,
         trailers=None,
         timestamp_start=shown.began or original.timestamp_created,

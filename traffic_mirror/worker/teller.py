@@ -18,6 +18,7 @@ from traffic_mirror.worker.samples import Sample
 from traffic_mirror.worker.verdicts import route_of
 
 SHOWN_BODY = 1024 * 1024
+_TOO_LARGE = b"(a body of more bytes than are kept)"
 
 
 class Teller:
@@ -97,7 +98,7 @@ def sample_of(errand: Errand) -> Sample:
 
 
 def show(errand: Errand, verdict: Verdict | None) -> tuple[Shown, bytes]:
-    """A copy as a viewer shows it; a response's body over the bound is left out."""
+    """A copy as a viewer shows it; words are in the place of a body over the bound."""
     route, copy, sent, outcome, request = (
         errand.route,
         errand.copy,
@@ -106,7 +107,7 @@ def show(errand: Errand, verdict: Verdict | None) -> tuple[Shown, bytes]:
         errand.case.request,
     )
     assert outcome is not None
-    body = (sent.body or b"") if sent is not None else b""
+    body = b"" if sent is None else _TOO_LARGE if sent.too_large else sent.body or b""
     frame = Shown(
         number=errand.number,
         id=request.id,
@@ -130,7 +131,7 @@ def show(errand: Errand, verdict: Verdict | None) -> tuple[Shown, bytes]:
         set_aside=verdict.set_aside if verdict is not None else (),
         request_body=_own_body(errand),
     )
-    return frame, body if len(body) <= SHOWN_BODY else b""
+    return frame, _bounded(body)
 
 
 def _own_body(errand: Errand) -> bytes | None:
@@ -138,4 +139,8 @@ def _own_body(errand: Errand) -> bytes | None:
     body = errand.copy.body if errand.copy is not None else None
     if body is None or body is errand.case.body or body == errand.case.body:
         return None
+    return _bounded(body)
+
+
+def _bounded(body: bytes) -> bytes:
     return body if len(body) <= SHOWN_BODY else b"(%d bytes, too many to be shown)" % len(body)
