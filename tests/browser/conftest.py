@@ -27,7 +27,7 @@ def browser(window: Browser) -> Iterator[Browser]:
     window.size(1360, 900)
     window.prefer("light")
     window.open("about:blank")
-    window.driver.delete_all_cookies()
+    window.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
     _ = window.errors, window.requests
     yield window
     errors, hosts = window.errors, window.hosts()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chromium import Browser
 from tests.browser.shop import Shop
@@ -93,6 +94,15 @@ def test_the_page_in_mitmweb_asks_for_mitmwebs_password(shop: Shop, path: str) -
         urllib.request.urlopen(shop.web + path, timeout=10)
     assert refused.value.code == 403
     refused.value.close()
+
+
+def test_who_comes_to_the_page_first_logs_in_there(browser: Browser, shop: Shop) -> None:
+    browser.open(f"{shop.web}/mirror")
+    browser.wait_for_text("enter the password")
+    browser.one("input[name=token]").send_keys(PASSWORD + Keys.ENTER)
+    browser.wait_for_text("Mirroring")
+    assert browser.driver.current_url == f"{shop.web}/mirror/"
+    assert [error for error in browser.errors if "403" not in error] == []
 
 
 def test_another_sites_page_can_not_pause_through_mitmweb(shop: Shop) -> None:

@@ -27,6 +27,7 @@ def shown(flow_id: str, **changes: object) -> Shown:
         "response_headers": ((b"Content-Type", b"application/json"),),
         "began": 1_700_000_000.0,
         "seconds": 0.0123,
+        "first_byte": 0.01,
         "verdict": "differ",
         "differences": (
             Difference("body:$.price", "value", 10, 12),

@@ -29,6 +29,7 @@ def test_a_copy_is_a_flow_with_its_own_request_and_answer() -> None:
     assert copy.request.raw_content == original.request.raw_content
     assert copy.response is not None
     assert (copy.response.status_code, copy.response.content) == (200, b'{"price": 12}')
+    assert copy.response.timestamp_start == pytest.approx(1_700_000_000.01)
     assert copy.response.timestamp_end == pytest.approx(1_700_000_000.0123)
     assert copy.timestamp_created == original.timestamp_created
     assert copy.is_replay == "request"

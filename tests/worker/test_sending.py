@@ -36,5 +36,7 @@ def test_an_answer_too_large_to_be_shown_is_not_shown_as_none() -> None:
         worker.set_up(spec_of(destination(server.url)), inspect=True)
         worker.mirror(request())
         worker.wait_for(Shown)
+        (frame,) = worker.frames(Shown)
         (body,) = worker.bodies(Shown)
+    assert 0 < frame.first_byte <= frame.seconds
     assert body == b"(a body of more bytes than are kept)"

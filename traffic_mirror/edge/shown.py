@@ -123,7 +123,7 @@ def _response(shown: Shown, body: bytes, http_version: str) -> http.Response:
         headers=http.Headers(shown.response_headers),
         content=body,
         trailers=None,
-        timestamp_start=shown.began,
+        timestamp_start=shown.began + shown.first_byte,
         timestamp_end=shown.began + shown.seconds,
     )
 

@@ -31,9 +31,11 @@ def add_page(application: app.Application, find: FindPage) -> None:
     application.add_handlers(r".*", [(r"/mirror", _Redirect), (r"/mirror/(.*)", _Pages, shared)])
 
 
-class _Redirect(app.RequestHandler):
+class _Redirect(tornado.web.RequestHandler):
+    """Tells nothing, so it asks for no password: the page does."""
+
     def get(self) -> None:
-        self.redirect("/mirror/")
+        self.redirect(f"/mirror/?{self.request.query}" if self.request.query else "/mirror/")
 
 
 class _Pages(app.RequestHandler):
@@ -46,16 +48,25 @@ class _Pages(app.RequestHandler):
 
     def check_xsrf_cookie(self) -> None:
         """The page's own header: no other site can send it without asking first, and nobody answers that."""
-        if _HEADER not in self.request.headers:
+        if self.path_args == [""]:
+            super().check_xsrf_cookie()
+        elif _HEADER not in self.request.headers:
             raise tornado.web.HTTPError(403, reason=f"{_HEADER} is missing")
 
-    def auth_fail(self, invalid_password: bool) -> None:  # noqa: ARG002 - mitmweb's signature
-        self.finish("Log in to mitmweb first, then come back.")
+    def auth_fail(self, invalid_password: bool) -> None:
+        """mitmweb's own login form for the page, words for the rest."""
+        if self.path_args == [""]:
+            self.render("login.html", invalid_password=invalid_password)
+        else:
+            self.finish("Log in to mitmweb first, then come back.")
 
     async def get(self, path: str) -> None:
         await self._pass_on(path, "GET", None)
 
     async def post(self, path: str) -> None:
+        if not path:  # the login form
+            self.redirect("/mirror/")
+            return
         await self._pass_on(path, "POST", self.request.body)
 
     async def _pass_on(self, path: str, method: str, body: bytes | None) -> None:

@@ -210,8 +210,8 @@ class Shown(msgspec.Struct, frozen=True, array_like=True, tag=23, gc=False):
     """A copy as sent and answered, for inspection, secrets included (the viewer sees the original's too).
 
     The response's body, bounded, is beside it. Sent once the copy ended and, where it is compared,
-    has its verdict. `began` is unix seconds, `seconds` from sending to the last byte. `request_body` is
-    None where it is the original's.
+    has its verdict. `began` is unix seconds, `seconds` from sending to the last byte, `first_byte` to the
+    first. `request_body` is None where it is the original's.
     """
 
     number: int
@@ -235,6 +235,7 @@ class Shown(msgspec.Struct, frozen=True, array_like=True, tag=23, gc=False):
     differences: tuple[Difference, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     request_body: bytes | None = None
+    first_byte: float = 0.0
 
 
 class Statistics(msgspec.Struct, frozen=True, array_like=True, tag=24):

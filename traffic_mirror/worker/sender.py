@@ -41,16 +41,19 @@ class Sent:
 
     `status` is 0 where none arrived, `version` as in `HTTP/1.1`. `body` is empty where it was not asked for,
     None where it is over its bound, which `too_large` tells. `seconds` is from the first attempt to connect
-    to the last byte, of a WebSocket to its answer's head.
+    to the last byte, of a WebSocket to its answer's head; `first_byte` to the first one.
     """
 
-    __slots__ = ("body", "code", "lines", "message", "seconds", "status", "too_large", "version")
+    __slots__ = (
+        "body", "code", "first_byte", "lines", "message", "seconds", "status", "too_large", "version",
+    )  # fmt: skip
 
     def __init__(self, code: int, message: str) -> None:
         self.code = code
         self.message = message
         self.status = 0
         self.seconds = 0.0
+        self.first_byte = 0.0
         self.version = ""
         self.lines: list[bytes] = []
         self.body: bytes | None = None
@@ -101,6 +104,7 @@ class Transfer:
         sent.status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         whole = pycurl.STARTTRANSFER_TIME if self.kind == "socket" else pycurl.TOTAL_TIME
         sent.seconds = self.curl.getinfo(whole)
+        sent.first_byte = self.curl.getinfo(pycurl.STARTTRANSFER_TIME)
         sent.version = _VERSIONS.get(self.curl.getinfo(pycurl.INFO_HTTP_VERSION), "")
         sent.lines = self._lines.copy()
         if code == 0 and not _is_whole(sent.lines):

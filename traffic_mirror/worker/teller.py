@@ -130,6 +130,7 @@ def show(errand: Errand, verdict: Verdict | None) -> tuple[Shown, bytes]:
         differences=verdict.differences if verdict is not None else (),
         set_aside=verdict.set_aside if verdict is not None else (),
         request_body=_own_body(errand),
+        first_byte=sent.first_byte if sent is not None else 0.0,
     )
     return frame, _bounded(body)
 
