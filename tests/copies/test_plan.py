@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traffic_mirror.copies import Copy, Plan, Unredactable, compile_plan, without_credentials
+from traffic_mirror.copies import Copy, Plan, Unredactable, compile_plan, trace_id_of, without_credentials
 from traffic_mirror.copies.request import Fields, FrozenRequest
 from traffic_mirror.spec.model import Api, Compare, Destination, Markers, Redact, Rule, TykMatching
 
@@ -531,3 +531,23 @@ def test_a_masked_key_is_found_behind_a_semicolon_too() -> None:
     """Some servers take it for a separator, others for a part of the value: neither may get by."""
     plan = redacting(Redact(query=("k",)))
     assert plan.mask(b"/x?a=1;k=2;b=3&c=4;d&k=5;6") == b"/x?a=1;k=***&c=4;d&k=***"
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(f"00-{TRACE}-b7ad6b7169203331-01", TRACE, id="as-the-standard-has-it"),
+        pytest.param(f"00-{'0' * 32}-b7ad6b7169203331-01", None, id="the-one-that-is-none"),
+        pytest.param(TRACE, None, id="another-format"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_the_trace_that_a_copy_belongs_to(value: str, expected: str | None) -> None:
+    assert trace_id_of(((b"Host", b"a"), (b"Traceparent", value.encode()))) == expected
+
+
+def test_a_copy_without_a_trace_context_belongs_to_none() -> None:
+    assert trace_id_of(((b"Host", b"a"),)) is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import NamedTuple
 
-from traffic_mirror.copies.request import FrozenRequest
+from traffic_mirror.copies.request import Fields, FrozenRequest
 from traffic_mirror.spec.model import Api, Markers, Spec
 
 _HEX = frozenset("0123456789abcdef")
+_TRACEPARENT = re.compile(rb"\s*[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-")
 
 
 class Marking(NamedTuple):
@@ -61,6 +63,14 @@ def make_traceparent(request_id: str, destination: str) -> bytes:
         trace = blake2b(request_id.encode(), digest_size=16).hexdigest()
     span = blake2b(f"{request_id}\0{destination}".encode(), digest_size=8).hexdigest()
     return f"00-{trace}-{span}-01".encode()
+
+
+def trace_id_of(fields: Fields) -> str | None:
+    """The trace that a request with these fields belongs to, by its W3C trace context."""
+    for name, value in fields:
+        if len(name) == 11 and name.lower() == b"traceparent" and (found := _TRACEPARENT.match(value)):
+            return found[1].decode()
+    return None
 
 
 def _ascii(host: str) -> bytes:

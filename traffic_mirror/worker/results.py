@@ -12,6 +12,7 @@ import msgspec
 
 from traffic_mirror.compare import Verdict
 from traffic_mirror.compare.groups import moment
+from traffic_mirror.copies import trace_id_of
 from traffic_mirror.masking import Masker
 from traffic_mirror.wire.frames import Unsent
 from traffic_mirror.worker.errand import Errand
@@ -35,6 +36,7 @@ class Line(msgspec.Struct, kw_only=True):
     method: str
     url: str
     copy_url: str | None = None
+    trace_id: str | None = None
     outcome: str
     reason: str
     status: int | None = None
@@ -66,6 +68,7 @@ def line_of(errand: Errand, verdict: Verdict | None, masker: Masker) -> Line:
     )
     if errand.copy is not None:
         line.copy_url = masker.text(errand.copy.shown_url)
+        line.trace_id = trace_id_of(errand.copy.headers)
     if errand.began:
         line.queued_seconds = _rounded(errand.began - errand.came)
     if sent is not None:

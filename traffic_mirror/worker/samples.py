@@ -28,6 +28,7 @@ class Sample(msgspec.Struct):
     destination: str
     primary_status: int
     copy_status: int
+    trace_id: str | None = None
     place: str = ""
     primary: object = None
     copy: object = None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from traffic_mirror.compare import Verdict
+from traffic_mirror.copies import trace_id_of
 from traffic_mirror.masking import Masker, credentials_in
 from traffic_mirror.wire.frames import Shown
 from traffic_mirror.worker.accounts import Accounts
@@ -94,6 +95,7 @@ def sample_of(errand: Errand) -> Sample:
         destination=errand.route.destination,
         primary_status=primary.status if primary is not None else 0,
         copy_status=sent.status if sent is not None else 0,
+        trace_id=trace_id_of(errand.copy.headers) if errand.copy is not None else None,
     )
 
 

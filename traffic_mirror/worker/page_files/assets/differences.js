@@ -71,7 +71,8 @@ function example(sample, group) {
   const [left, right] = marked(sample.primary, sample.copy);
   return h("article", { class: "example", key: `${sample.id} ${sample.destination}` },
     h("header", null, h("span", { class: "request" }, h("b", null, sample.method), " ", address(sample.url), group.place === sample.place ? null : h("span", { class: "sub" }, " at ", h("code", null, sample.place))),
-      h("span", { class: "sub" }, `→ ${sample.destination}, ${clock(sample.time)}, flow `, h("code", { title: sample.id }, sample.id.slice(0, 8)))),
+      h("span", { class: "sub" }, `→ ${sample.destination}, ${clock(sample.time)}, flow `, h("code", { title: sample.id }, sample.id.slice(0, 8)),
+        sample.trace_id && sample.trace_id !== sample.id.replaceAll("-", "") ? [", trace ", h("code", null, sample.trace_id)] : null)),
     h("div", { class: "sides" },
       side("primary", sample.primary_status, kind === "added" ? null : left),
       side("copy", sample.copy_status, kind === "removed" ? null : right)));
