@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from traffic_mirror.compare import names
 from traffic_mirror.compare.ids import Mark, Name
-from traffic_mirror.compare.phrases import is_own_time
+from traffic_mirror.compare.phrases import SPAN, is_own_time
 from traffic_mirror.compare.scene import Scene
 
 _WHOLE = 60
 _MEASURED = re.compile(r"(?:PT)?(\d{1,9}(?:\.\d{1,9})?) ?(ms|µs|us|ns|s|S|sec|seconds|milliseconds)?")
+_SPAN = re.compile(SPAN)
 _PER_SECOND = {"ms": 1e3, "milliseconds": 1e3, "µs": 1e6, "us": 1e6, "ns": 1e9}
 _CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d(?:\.\d{1,9})?)")
 
@@ -26,11 +27,16 @@ def explain_amount(a: float, b: float, name: Name, scene: Scene) -> Mark | None:
         return Mark("uptime")
     if names.is_countdown(name.words) and _counts_down(a, b, name, scene):
         return Mark("countdown")
+    if names.is_age(name.words) and _followed(a, b, name, scene):
+        return Mark("timestamp")
     return None
 
 
 def explain_measured_text(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
-    """Two texts that are a measurement each, with or without its unit: `66.63ms`, `00:00:03.2`."""
+    """Two texts that are a measurement each, with or without its unit (`66.63ms`, `00:00:03.2`), or an
+    uptime (`3 days, 4:05:06`)."""
+    if names.is_uptime(name.words) and a and b and _SPAN.fullmatch(a) and _SPAN.fullmatch(b):
+        return Mark("uptime")
     if not names.is_measurement(name.words):
         return None
     seconds = [_measured(text, name) for text in (a, b)]
@@ -41,9 +47,18 @@ def explain_measured_text(a: str, b: str, name: Name, scene: Scene) -> Mark | No
 
 def _counts_down(a: float, b: float, name: Name, scene: Scene) -> bool:
     """Two amounts in mid-count; a round one is a whole lifetime, and another lifetime is a difference."""
-    scale = 1e3 if not {"ms", "millis", "milliseconds"}.isdisjoint(name.words) else 1.0
+    scale = _scale(name)
     whole = not a % (_WHOLE * scale) or not b % (_WHOLE * scale)
-    return not whole and min(a, b) > 0 and abs(a - b) / scale <= 1 + scene.lag + sum(scene.took)
+    return not whole and min(a, b) > 0 and _followed(a, b, name, scene)
+
+
+def _followed(a: float, b: float, name: Name, scene: Scene) -> bool:
+    """Whether two distances from now are no farther apart than the answers."""
+    return min(a, b) >= 0 and abs(a - b) / _scale(name) <= 1 + scene.lag + sum(scene.took)
+
+
+def _scale(name: Name) -> float:
+    return 1e3 if not {"ms", "millis", "milliseconds"}.isdisjoint(name.words) else 1.0
 
 
 def _are_own_times(seconds: Sequence[float], scene: Scene, *, sure: bool) -> bool:

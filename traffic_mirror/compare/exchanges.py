@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from traffic_mirror.compare import names
-from traffic_mirror.compare.ids import UUID, Mark, Name, looks_random
+from traffic_mirror.compare.ids import UUID, Mark, Name, looks_random, unlike_kinds
 from traffic_mirror.compare.moments import read_unix
 
 _CHUNKS = re.compile(r"([^0-9A-Za-z]+)")
@@ -26,7 +26,7 @@ def explain_exchange(a: str, b: str, name: Name) -> Mark | None:
     """Two ids of exchanges: cut at what is no letter or digit, each part is the same, a time, or fresh."""
     if not names.is_exchange(name.words) or max(len(a), len(b)) > _LONGEST or any(map(str.isspace, a + b)):
         return None
-    if UUID.fullmatch(a) or UUID.fullmatch(b):
+    if UUID.fullmatch(a) or UUID.fullmatch(b) or unlike_kinds(a, b):
         return None
     first, second = _CHUNKS.split(a), _CHUNKS.split(b)
     if len(first) != len(second):

@@ -10,7 +10,7 @@ from traffic_mirror.compare.bodies import split_type
 from traffic_mirror.compare.cookies import compare_cookies
 from traffic_mirror.compare.findings import Findings
 from traffic_mirror.compare.header_table import DERIVED, DIRECTIVES, LISTS, spell, why_aside
-from traffic_mirror.compare.ids import Mark, Name, looks_random
+from traffic_mirror.compare.ids import Mark, Name, looks_random, unlike_kinds
 from traffic_mirror.compare.model import Answer
 from traffic_mirror.compare.places import header_matches
 from traffic_mirror.compare.policy import Policy, PolicyUse, is_within
@@ -19,6 +19,7 @@ from traffic_mirror.compare.values import explain
 from traffic_mirror.copies.request import Fields
 
 _QUOTED = re.compile(r'(?:W/)?"([^"]*)"')
+_OPAQUE = re.compile(r"[0-9A-Za-z+/_-]{16,}=*")
 _NGINX = re.compile(r"([0-9a-f]{8})-[0-9a-f]+")
 
 
@@ -161,10 +162,22 @@ def _compare_values(
     marks = explain_header(name, x, y, sides.scene)
     if name == "etag":
         marks = _explain_etag(x, y, sides)
-    if not marks:
+    if not marks and _follows_body(name, x, y, sides):
+        findings.set_aside(place, "derived")
+    elif not marks:
         findings.differ(place, "value", x, y)
     else:
         findings.excuse(place, x, y, marks)
+
+
+def _follows_body(name: str, x: str, y: str, sides: _Sides) -> bool:
+    """Whether two signatures are made alike, of bodies whose differences are found in themselves."""
+    if not sides.seen.compared or sides.seen.identical or not names.is_signature(names.words(name)):
+        return False
+    pairs = list(zip(_OPAQUE.findall(x), _OPAQUE.findall(y), strict=False))
+    return _OPAQUE.sub("…", x) == _OPAQUE.sub("…", y) and all(
+        looks_random(a) and looks_random(b) and len(a) == len(b) and not unlike_kinds(a, b) for a, b in pairs
+    )
 
 
 def explain_header(name: str, x: str, y: str, scene: Scene) -> list[Mark] | None:
@@ -205,13 +218,14 @@ def _explain_directives(x: str, y: str, scene: Scene) -> list[Mark] | None:
     marks: list[Mark] = []
     for name, said in first.items():
         left, right = said - second[name], second[name] - said
-        if len(left) != len(right) or not all(source.startswith("'nonce-") for source in left | right):
-            found = explain(" ".join(sorted(left)), " ".join(sorted(right)), Name(), scene)
-            if found is None:
-                return None
-            marks += found
-        elif left:
-            marks.append(Mark("nonce"))
+        nonces = [{source for source in side if source.startswith("'nonce-")} for side in (left, right)]
+        if len(nonces[0]) != len(nonces[1]):
+            return None
+        rest = " ".join(sorted(left - nonces[0])), " ".join(sorted(right - nonces[1]))
+        found = explain(rest[0], rest[1], Name(), scene) if rest[0] != rest[1] else []
+        if found is None:
+            return None
+        marks += found + [Mark("nonce")] * bool(nonces[0])
     return marks
 
 

@@ -30,6 +30,7 @@ _MIN_TOKEN = 16
 _MIN_NAMED = 8
 _OLDEST = 1_230_768_000.0
 _ALIKE = 0.45
+_LEADING_ZEROS = 2
 _LOOSE = 0.3
 _FEW = 3
 _CROCKFORD = {c: i for i, c in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
@@ -105,6 +106,8 @@ def explain_token(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     dashed = UUID.fullmatch(a), UUID.fullmatch(b)
     if any(dashed):
         return explain_uuid(a, b, name, scene) if all(dashed) else None
+    if _unlike_hex(a, b):
+        return None
     for read in _CARRIERS:
         times = read(a), read(b)
         if times[0] is not None and times[1] is not None:
@@ -112,39 +115,48 @@ def explain_token(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
                 return Mark("id", a, b)
             if _past(times[0], scene) and _past(times[1], scene) and not names.is_fresh(name.words):
                 return None
-    if not _alike_random(a, b, name):
+    if not _alike_random(a, b, name, sure=_is_sure(name, scene)):
         return None
     return fresh("id", a, b, name, scene)
 
 
-def _alike_random(a: str, b: str, name: Name) -> bool:
-    named = name.secret or names.is_fresh(name.words)
+def _is_sure(name: Name, scene: Scene) -> bool:
+    """Whether the name leaves no doubt that a value is fresh; what an error names is its own occurrence."""
+    told = scene.failed and names.is_occurrence(name.words)
+    return name.secret or told or names.is_surely_fresh(name.words)
+
+
+def _alike_random(a: str, b: str, name: Name, *, sure: bool) -> bool:
     start = 0
     while start < min(len(a), len(b)) and a[start] == b[start]:
         start += 1
     start = max(a.rfind(c, 0, start) for c in "-_.:~") + 1
     x, y = a[start:], b[start:]
-    if _unlike_kinds(x, y) or min(len(set(x)), len(set(y))) < _FEW:
+    if unlike_kinds(x, y) or min(len(set(x)), len(set(y))) < _FEW:
         return False
-    least = _MIN_NAMED if named else _MIN_TOKEN
+    least = _MIN_NAMED if sure else _MIN_TOKEN
     if min(len(x), len(y)) < least or _likeness(x, y) > _ALIKE:
         return False
     if _HEX.fullmatch(x) and _HEX.fullmatch(y):
-        digest = len(x) in _DIGEST_LENGTHS and not named and "etag" not in name.words
+        digest = len(x) in _DIGEST_LENGTHS and not sure and "etag" not in name.words
         return (
-            len(x) == len(y) and not digest and (named or (_mixed(x) and _mixed(y)) or len(x) >= _MIN_HEX * 2)
+            len(x) == len(y) and not digest and (sure or (_mixed(x) and _mixed(y)) or len(x) >= _MIN_HEX * 2)
         )
-    near_length = abs(len(x) - len(y)) <= (_LOOSE * max(len(x), len(y)) if named else 0)
-    if named and min(len(x), len(y)) >= _MIN_HEX and x.isalnum() and y.isalnum():
+    near_length = abs(len(x) - len(y)) <= (_LOOSE * max(len(x), len(y)) if sure else 0)
+    if sure and min(len(x), len(y)) >= _MIN_HEX and x.isalnum() and y.isalnum():
         return near_length and all(len(set(text)) >= 8 and not _is_camel(text) for text in (x, y))
     return near_length and looks_random(x) and looks_random(y)
 
 
-def _unlike_kinds(x: str, y: str) -> bool:
-    """Whether two ids say of what kind they are (`ch_…`, `pi_…`) and mean different ones, or have their
-    hexadecimal digits grouped in different ways."""
+def unlike_kinds(x: str, y: str) -> bool:
+    """Whether two ids say of what kind they are (`ch_…`, `pi_…`, or nothing) and mean different ones, or have
+    their hexadecimal digits grouped, written or counted in different ways."""
     kinds = _KIND.fullmatch(x), _KIND.fullmatch(y)
     if kinds[0] and kinds[1] and kinds[0].groups() != kinds[1].groups():
+        return True
+    if (kinds[0] is None) != (kinds[1] is None) and _is_bare(x, y, kinds[0] or kinds[1]):
+        return True
+    if _unlike_hex(x, y):
         return True
     groups = [
         [len(part) for part in text.split("-")] if _GROUPED.fullmatch(text) else None for text in (x, y)
@@ -152,8 +164,24 @@ def _unlike_kinds(x: str, y: str) -> bool:
     return groups[0] != groups[1]
 
 
-_KIND = re.compile(r"((?:[a-z]{2,12}_)+)[A-Za-z0-9]+|([a-z]{2,12}-)(?:[a-z0-9]+[-_])*[a-z0-9]+")
+_KIND = re.compile(
+    r"((?:[a-z]{2,12}_)+)[A-Za-z0-9]+|([a-z]{2,12}-)(?:[a-z0-9]+[-_])*[a-z0-9]+|([A-Z]{2,5}[-_])[A-Za-z0-9]+"
+)
 _GROUPED = re.compile(r"[0-9a-f]{4,}(?:-[0-9a-f]{2,})+", re.IGNORECASE)
+
+
+def _is_bare(x: str, y: str, kind: re.Match[str] | None) -> bool:
+    """Whether the one id is as long as what the other has after its kind."""
+    said = next(filter(None, kind.groups()), "") if kind else ""
+    return abs(len(x) - len(y)) == len(said) > 0
+
+
+def _unlike_hex(x: str, y: str) -> bool:
+    """Whether hexadecimal digits are of another case, or shorter by more than leading zeros may be."""
+    if min(len(x), len(y)) < _MIN_HEX or not (_HEX.fullmatch(x) and _HEX.fullmatch(y)):
+        return False
+    cased = not (x.isdigit() or y.isdigit()) and x.islower() != y.islower()
+    return cased or abs(len(x) - len(y)) > _LEADING_ZEROS
 
 
 def _mixed(text: str) -> bool:
@@ -258,7 +286,7 @@ _CARRIERS: tuple[Callable[[str], Moment | None], ...] = (_object_id, _ulid, _ksu
 
 def explain_digits(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     """Two long decimal ids that carry their time (snowflakes), or that their name calls fresh."""
-    if names.is_fresh(name.words) and min(len(a), len(b)) >= _MIN_TOKEN and _likeness(a, b) <= _ALIKE:
+    if names.is_surely_fresh(name.words) and min(len(a), len(b)) >= _MIN_TOKEN and _likeness(a, b) <= _ALIKE:
         return Mark("id", a, b)
     if not (17 <= len(a) <= 19 and 17 <= len(b) <= 19):
         return None

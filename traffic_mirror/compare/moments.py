@@ -278,6 +278,14 @@ def same_shape(first: str, second: str) -> bool:
     return _shape(first) == _shape(second) and _OFFSET.findall(first) == _OFFSET.findall(second)
 
 
+def same_digits(first: str, second: str) -> bool:
+    """Whether two counts since 1970 are in one unit, and both whole or both with a fraction; one that has
+    few digits may have lost them all, as trailing zeros."""
+    wholes, fractions = zip(*(text.partition(".")[::2] for text in (first, second)), strict=True)
+    lost = not all(fractions) and max(map(len, fractions)) > _FRACTION_TRIMMED
+    return len(wholes[0]) == len(wholes[1]) and not lost
+
+
 def _shape(text: str) -> str:
     return re.sub(r"\d+", "0", _LETTERS.sub(_letters, text)).replace("  ", " ")
 

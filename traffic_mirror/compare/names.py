@@ -38,15 +38,38 @@ FRESH = _set(
 )
 """Names of values that are made anew for each answer, or that belong to the machine that gave it."""
 
+_ONLY_LONG = _set(
+    """
+    message messageid msg event eventid execution run activity log instance process conversation query
+    response call connection deployment pod node server host worker container replica generated random unique
+    temp tmp ephemeral visit visitor pageview impression render rendered cache incident error fault debug
+    reference upload operation ticket idempotency anonymous anon guest boundary state
+    """
+)
+"""Names of fresh values that stored ones have too (a booking's reference, a concert's event): only what is
+random beyond doubt is fresh there."""
+
+_SURE = FRESH - _ONLY_LONG
+_OCCURRENCES = _set("reference ref incident error fault debug event log support occurrence")
+_DESCRIBED = _set(
+    """
+    type code status name number kind class mode level version method count size title format scheme category
+    reason role text label
+    """
+)
+"""Last words of names that tell what a thing is like, and not which one it is."""
+
 _EXCHANGES = _set(
     """
     request requestid req trace traceid span spanid parentspan parentspanid correlation correlationid nonce
     csrf csrftoken xsrf xsrftoken antiforgery session sessionid jti invocation traceparent crumb xid
     """
 )
-_FRESH_PAIRS = (("build", "id"), ("form", "key"), ("digest", "value"))
+_FRESH_PAIRS = (("build", "id"), ("ray", "id"), ("form", "key"), ("digest", "value"))
 _FRESH_ENDS = ("nonce", "token", "csrf", "xsrf", "requestid", "traceid", "sessionid")
 """Ends of words written together: `wpnonce`, `csrfmiddlewaretoken`."""
+
+_SIGNATURES = _set("signature sig hmac")
 
 STORED = _set(
     "address addr wallet key cert certificate license licence serial vin iban isbn tracking account sku "
@@ -92,8 +115,8 @@ _MACHINES = _set("pod host hostname server node instance container replica worke
 _MEASURED = _set(
     """
     query execution exec processing process response request render rendering server db database cpu
-    wall search compute generation handler backend upstream parse resolve serialization sql took tracing
-    timing timings
+    wall search compute generation generating handler backend upstream parse resolve serialization sql took
+    tracing timing timings
     """
 )
 _OWN = _set(
@@ -109,9 +132,8 @@ LENGTHS = _set(
     time duration latency ms millis milliseconds us micros ns nanos seconds secs s
     """
 )
+_AGES = (("age", "seconds"), ("age", "secs"), ("age", "ms"), ("age", "millis"))
 _COUNTDOWNS = (
-    ("age", "seconds"),
-    ("age", "ms"),
     ("expires", "in"),
     ("ttl",),
     ("reset", "in"),
@@ -122,8 +144,13 @@ _COUNTDOWNS = (
 
 @lru_cache(maxsize=8192)
 def words(name: str) -> tuple[str, ...]:
-    """The lower-case words of a name in camelCase, snake_case, kebab-case or prose."""
-    return tuple(piece.lower() for piece in _PIECES.findall(name[-80:]))
+    """The lower-case words of a name in camelCase, snake_case, kebab-case or prose; a `querytime` is two."""
+    pieces = [piece.lower() for piece in _PIECES.findall(name[-80:])]
+    return tuple(
+        word
+        for piece in pieces
+        for word in ((piece[:-4], "time") if piece.endswith("time") and piece[:-4] in _MEASURED else (piece,))
+    )
 
 
 def is_content(name: tuple[str, ...]) -> bool:
@@ -133,11 +160,35 @@ def is_content(name: tuple[str, ...]) -> bool:
 
 def is_fresh(name: tuple[str, ...]) -> bool:
     """Whether a value of this name is made anew for each answer."""
+    return _is_one_of(FRESH, name)
+
+
+def is_surely_fresh(name: tuple[str, ...]) -> bool:
+    """Whether even a short value of this name is made anew for each answer."""
+    return _is_one_of(_SURE, name) and name[-1] not in _DESCRIBED
+
+
+def is_occurrence(name: tuple[str, ...]) -> bool:
+    """Whether the name is one by which errors are looked up later: `reference`, `incident`, `error_id`."""
+    return not _OCCURRENCES.isdisjoint(name) and name[-1] not in _DESCRIBED
+
+
+def _is_one_of(words_: frozenset[str], name: tuple[str, ...]) -> bool:
     return (
-        not FRESH.isdisjoint(name)
+        not words_.isdisjoint(name)
         or name[-2:] in _FRESH_PAIRS
         or any(word.endswith(_FRESH_ENDS) for word in name)
     )
+
+
+def is_signature(name: tuple[str, ...]) -> bool:
+    """Whether a value of this name is a signature: `t=1795428000,v1=5257a8…` and the like."""
+    return not _SIGNATURES.isdisjoint(name)
+
+
+def is_scheme(name: tuple[str, ...]) -> bool:
+    """Whether the name is one by which a signature's value is said, within it: `v1`, `s`."""
+    return name[:1] in (("v",), ("s",), ("h",)) or is_signature(name)
 
 
 def is_exchange(name: tuple[str, ...]) -> bool:
@@ -148,7 +199,7 @@ def is_exchange(name: tuple[str, ...]) -> bool:
         return True
     if len(name) == 1 or name[-1] not in IDS | {"token", "reference", "ref"}:
         return False
-    return name[-2] in _EXCHANGES or name[-2] in ("error", "incident")
+    return name[-2] in _EXCHANGES or name[-2] in ("error", "incident", "ray")
 
 
 def names_a_thing(name: tuple[str, ...]) -> bool:
@@ -204,6 +255,11 @@ def is_countdown(name: tuple[str, ...]) -> bool:
     return any(name[: len(words_)] == words_ or name[-len(words_) :] == words_ for words_ in _COUNTDOWNS) or (
         "remaining" in name and not LENGTHS.isdisjoint(name)
     )
+
+
+def is_age(name: tuple[str, ...]) -> bool:
+    """Whether the name says how long ago something was, in units that no one's age is told in."""
+    return name[-2:] in _AGES and _SETTINGS.isdisjoint(name)
 
 
 def unit(name: tuple[str, ...]) -> float:

@@ -16,6 +16,12 @@ TOOK = (
     r"\b(?:took|in|within|after|elapsed|time(?: usage| taken)?|duration)[:= ]{1,2}\d{1,7}(?:\.\d{1,9})? ?"
     r"(?:ms|µs|us|ns|s|secs?|seconds?|milliseconds?|msec)\b"
 )
+SPAN = (
+    r"(?:P(?:\d{1,6}[YMWD]){0,4}(?:T(?:\d{1,6}(?:\.\d{1,9})?[HMS]){1,3})?"
+    r"|(?:\d{1,9}(?:\.\d{1,9})? ?(?:(?:year|month|week|day|hour|hr|minute|min|second|sec)s?|ms|[ywdhms])"
+    r",? ?(?:and )?){0,6}(?:\d{1,9}:\d\d(?::\d\d(?:\.\d{1,9})?)?)?)"
+)
+UP = rf"\b[Uu]p ?time[:= ]{{1,2}}(?=[P\d]){SPAN}(?![\w:%])"
 
 _UNITS = {
     "s": 1.0, "sec": 1.0, "sek": 1.0, "min": 60.0, "hou": 3600.0, "hr": 3600.0, "stu": 3600.0, "heu": 3600.0,
@@ -26,6 +32,7 @@ _UNITS = {
 _AMOUNT = re.compile(
     r"(?:(?:vor|il y a|hace|há) )?(?P<n>\d+|an?|one|a few) ?(?P<unit>[^\W\d]+?)前?(?: |$)|just now"
 )
+_LEAD = re.compile(r"[^P\d]*")
 _MEASURED = re.compile(r"(?P<lead>\D+)(?P<n>[\d.]+) ?(?P<unit>\D+)$")
 _PER_SECOND = {"ms": 1e3, "mi": 1e3, "µs": 1e6, "us": 1e6, "ns": 1e9, "s": 1.0, "se": 1.0}
 _MAKING = re.compile(
@@ -68,6 +75,11 @@ def explain_took(a: str, b: str, scene: Scene, said: str) -> Mark | None:
     whole = any(not second % 30 for second in seconds)
     near = abs(seconds[0] - seconds[1]) <= 1 + scene.lag + sum(scene.took)
     return Mark("countdown") if near and not whole and min(seconds) > 10 else None
+
+
+def explain_up(a: str, b: str) -> Mark | None:
+    """Two times for which the machines that answered have been up."""
+    return Mark("uptime") if _LEAD.findall(a)[0] == _LEAD.findall(b)[0] else None
 
 
 def is_own_time(seconds: float, took: float) -> bool:

@@ -17,13 +17,15 @@ _MUTATION = re.compile(rb'"query"\s*:\s*"\s*mutation\b', re.IGNORECASE)
 _QUERY = re.compile(rb'"query"\s*:\s*"')
 _BODY_KEPT = 256 * 1024
 _CREATED = (201, 202)
+_FIRST_ERROR = 400
 
 
 class Scene(NamedTuple):
     """What noise is judged by. `nows` pairs both sides' times, by each clock known; `took` is seconds, 0
     where unknown. `hosts` are both sides' own names, `links` finds any of them. `asked` is the request's URL
     and body. `reads` says that the request only reads: what it gets back existed before. `lag` is how many
-    seconds lie between the two answers. `schemes` are how the sides were reached, empty where unknown."""
+    seconds lie between the two answers. `schemes` are how the sides were reached, empty where unknown.
+    `failed` says that the primary answered with an error."""
 
     nows: tuple[tuple[Now, Now], ...]
     took: tuple[float, float]
@@ -33,6 +35,7 @@ class Scene(NamedTuple):
     reads: bool
     lag: float = 0.0
     schemes: tuple[str, str] = ("", "")
+    failed: bool = False
 
 
 def set_scene(primary: Answer, copy: Answer, request: FrozenRequest | None) -> Scene:
@@ -47,6 +50,7 @@ def set_scene(primary: Answer, copy: Answer, request: FrozenRequest | None) -> S
         reads=_reads(request, primary.status),
         lag=max((abs(b.began - a.began) for a, b in nows), default=0.0),
         schemes=(primary.scheme, copy.scheme),
+        failed=primary.status >= _FIRST_ERROR,
     )
 
 

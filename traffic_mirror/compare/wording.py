@@ -27,7 +27,7 @@ from traffic_mirror.compare.ids import (
 )
 from traffic_mirror.compare.jwt import JWT, explain_jwt
 from traffic_mirror.compare.moments import Moment, read_unix
-from traffic_mirror.compare.phrases import AGO, TOOK, explain_ago, explain_took
+from traffic_mirror.compare.phrases import AGO, TOOK, UP, explain_ago, explain_took, explain_up
 from traffic_mirror.compare.scene import Scene
 
 MAX_TEXT = 64 * 1024
@@ -65,6 +65,7 @@ _STRONG = re.compile(
     rf"|(?P<amount>(?<=[=:]) ?\d{{1,9}}(?:\.\d{{1,9}})?(?:ms|µs|us|ns|s)?(?![\w.:/-]))"
     rf"|(?P<ago>{AGO})"
     rf"|(?P<took>{TOOK})"
+    rf"|(?P<up>{UP})"
     r"|(?<![0-9A-Za-z.])(?P<num>\d{10}(?:\.\d{1,9})?|\d{13}|\d{16,19})(?![0-9A-Za-z])",
 )
 _TOKENS = re.compile(r"[A-Za-z0-9_-]{6,}")
@@ -134,10 +135,18 @@ def _explain_parts(a: str, b: str, name: Name, scene: Scene) -> list[Mark] | Non
         marks = _explain_pieces(first, second, tail_a, name, scene)
         if marks is not None:
             return marks
+    if _label(a) != _label(b):
+        return None
     if (name.secret or names.is_fresh(name.words)) and not (JWT.search(a) or JWT.search(b)):
         mark = explain_token(a, b, name, scene) or explain_exchange(a, b, name)
         return None if mark is None else [mark]
     return None
+
+
+def _label(text: str) -> str:
+    """What a text calls its value: `sha256=`; the end of a base64 text calls nothing."""
+    found = _LABEL.match(text.rstrip("="))
+    return found[0] if found and found[0].endswith("=") else ""
 
 
 _BETWEEN = re.compile(r"([\s\"'<>,;(){}\[\]]+)")
@@ -315,7 +324,8 @@ def _following(pieces: list[Piece], at: int, tail: str) -> str:
 
 def _explain_piece(a: Piece, b: Piece, name: Name, scene: Scene, said: str) -> Mark | None:
     kinds = {a.kind, b.kind}
-    if kinds <= {"num", "token"}:
+    digits = a.text.isdigit() and b.text.isdigit()
+    if kinds <= {"num", "token"} or (kinds == {"num", "time"} and digits):
         return _explain_token(a.text, b.text, name, scene, said)
     if a.kind != b.kind:
         return None
@@ -324,13 +334,16 @@ def _explain_piece(a: Piece, b: Piece, name: Name, scene: Scene, said: str) -> M
     if a.kind == "uuid":
         return explain_uuid(a.text, b.text, name, scene)
     if a.kind == "time":
-        return _explain_time(a.text, b.text, name, scene)
+        mark = _explain_time(a.text, b.text, name, scene)
+        return mark or (_explain_token(a.text, b.text, name, scene, said) if digits else None)
     if a.kind == "jwt":
         return explain_jwt(a.text, b.text, scene, explain_text)
     if a.kind == "amount":
         return _explain_amount(a.text.strip(), b.text.strip(), name, scene)
     if a.kind == "ago":
         return explain_ago(a.text, b.text, scene)
+    if a.kind == "up":
+        return explain_up(a.text, b.text)
     return explain_took(a.text, b.text, scene, said)
 
 
@@ -360,8 +373,7 @@ def _explain_moments(
 def explain_number(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     """Two decimal numbers as times or as ids that carry theirs."""
     first, second = read_unix(a), read_unix(b)
-    same_length = len(a.partition(".")[0]) == len(b.partition(".")[0])
-    mark = _explain_moments(first, second, name, scene) if same_length else None
+    mark = _explain_moments(first, second, name, scene) if moments.same_digits(a, b) else None
     if mark is not None and not mark.window:
         return mark
     return (explain_digits(a, b, name, scene) if a.isdigit() and b.isdigit() else None) or mark
@@ -387,9 +399,14 @@ def _explain_token(a: str, b: str, name: Name, scene: Scene, said: str) -> Mark 
 _POD = re.compile(r"[bcdfghjklmnpqrstvwxz2456789]{5}|[a-f0-9]{8,10}")
 """The random ends of names that an orchestrator gives its machines."""
 
+_REPLICA = re.compile(r"([a-z][a-z0-9-]*-)[4-9bcdf]{7,10}-[bcdfghjklmnpqrstvwxz2456789]{5}")
+"""Kubernetes' names of a deployment's pods: both ends are of alphabets that make no words."""
+
 
 def _explain_chunks(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     """Two tokens of several parts (`web-7d9f-1763892000`), where each part is the same or fresh itself."""
+    if (pod := _REPLICA.fullmatch(a)) and (other := _REPLICA.fullmatch(b)) and pod[1] == other[1]:
+        return Mark("host")
     chunks = [re.split(r"([-_])", text) for text in (a, b)]
     if len(chunks[0]) != len(chunks[1]) or len(chunks[0]) < 3:
         return None
@@ -408,7 +425,7 @@ def _explain_chunks(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
 
 
 _KEY = re.compile(
-    r"((?:\b[A-Za-z]{2,20} (?=(?:id|ID|Id|ref|reference|number|no)\W))?[A-Za-z_][\w-]{0,39})"
+    r"((?:\b[A-Za-z]{2,20}[.!]? (?=(?:id|ID|Id|ref|[Rr]eference|number|no)\W))?[A-Za-z_][\w-]{0,39})"
     r"[\"']?\s*(?:[:=]|=>)\s*[\"'\[({<]{0,2}$"
 )
 _SEGMENT = re.compile(r"/([A-Za-z][\w-]{0,39})/$")
@@ -432,7 +449,9 @@ def _local_name(said: str, after: str, outer: Name) -> Name:
     if not any(c.isalpha() for c in said) or said.endswith(("urn:uuid:", "urn:")):
         return outer
     if found := _KEY.search(said):
-        return outer._replace(words=names.words(found[1]))
+        key = names.words(found[1])
+        signed = names.is_signature(outer.words) and names.is_scheme(key)
+        return outer if signed else outer._replace(words=key)
     if found := _SEGMENT.search(said):
         thing = names.words(found[1])
         singular = tuple(word.removesuffix("s") for word in thing)

@@ -1,0 +1,139 @@
+"""Names and shapes of fresh values: which names excuse a short one, and which shapes are of one kind."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.compare.answers import (
+    COPY,
+    LATER,
+    NOW,
+    PLAIN,
+    answer,
+    ask,
+    found,
+    iso,
+    new_base64,
+    new_hex,
+    new_letters,
+)
+from traffic_mirror.compare import Verdict, judge
+
+
+class Pair(NamedTuple):
+    """A value of one name on both sides, in JSON, in a text or in a header."""
+
+    name: str
+    primary: object
+    copy: object
+    kind: str = "json"
+    status: int = 200
+    method: str = "GET"
+
+    def judge(self) -> Verdict:
+        bodies: tuple[object, object] = ({"at": iso(NOW)}, {"at": iso(LATER)})
+        headers: list[tuple[tuple[str, str], ...]] = [(), ()]
+        if self.kind == "json":
+            bodies = {self.name: self.primary}, {self.name: self.copy}
+        elif self.kind == "text":
+            bodies = f"{self.name}{self.primary}\n", f"{self.name}{self.copy}\n"
+        else:
+            headers = [((self.name, str(value)),) for value in (self.primary, self.copy)]
+        kind = "text/plain" if self.kind == "text" else "application/json"
+        return judge(
+            answer(bodies[0], kind, headers=headers[0], status=self.status),
+            answer(bodies[1], kind, headers=headers[1], status=self.status, began=LATER, hosts=COPY),
+            PLAIN,
+            request=ask(self.method),
+        )
+
+
+def snowflake(at: float, rest: int) -> str:
+    return str((int((at - 1_288_834_974.657) * 1000) << 22) | rest)
+
+
+def csp(host: str) -> str:
+    return f"script-src 'self' 'nonce-{new_base64(16)}' https://{host}; img-src *"
+
+
+NOISE = {
+    "short trace": Pair("trace_id", "a3f09b1c", "9be107d4"),
+    "lost leading zero": Pair("trace_id", new_hex(16), new_hex(15)),
+    "reference of an error": Pair("reference", "k7p2q9xa", "m3t8w1zr", status=500),
+    "ray of an error page": Pair("Ray ID: ", "64225575e8febaaa", "b3fac18bec6b116f", "text"),
+    "snowflake that looks like a date": Pair("id", snowflake(NOW, 77), snowflake(LATER, 123456)),
+    "decimal trace beside a date's look": Pair(
+        "done, trace id=", "2012345678901234", "8817264953017265", "text"
+    ),
+    "written together": Pair("generationtime_ms", 0.1117, 2.4018),
+    "uptime": Pair("uptime", "3 days, 4:05:06", "17 days, 11:02:02"),
+    "uptime of Go": Pair("uptime", "72h3m0.5s", "1m3s"),
+    "uptime of ISO 8601": Pair("uptime", "P3DT4H", "PT15H2M"),
+    "uptime in a text": Pair("Uptime: ", "29 days, 15:44:18", "7 days, 09:21:29", "text"),
+    "age": Pair("age_seconds", 0, 1),
+    "round age": Pair("age_seconds", 60, 61),
+    "fraction of few digits": Pair("t", round(NOW + 0.1, 1), int(LATER)),
+    "pod in a text": Pair("started on ", "web-74c5b9b687-x2k4q", "web-bc5599d67-vmwz5", "text"),
+    "signature with time": Pair(
+        "X-Signature", f"t={int(NOW)},v1={new_hex(64)}", f"t={int(LATER)},v1={new_hex(64)}", "header"
+    ),
+    "signature of the body": Pair(
+        "Signature", f"sig1=:{new_base64(64)}:", f"sig1=:{new_base64(64)}:", "header"
+    ),
+    "nonce beside an own name": Pair(
+        "Content-Security-Policy", csp("api.example.test"), csp("shadow.test:8443"), "header"
+    ),
+}
+
+REAL = {
+    "reference of a booking": Pair("booking_reference", "K7P2Q9XA", "M3T8W1ZR"),
+    "reference of a payment": Pair("reference", "400123459812", "712966981277"),
+    "number of a ticket": Pair("ticket_number", "4001234598120", "7129669812347"),
+    "event": Pair("event_id", "a3f09b1c", "9be107d4"),
+    "message": Pair("message_id", "40012345", "71296698"),
+    "container": Pair("container", "MSKU9070323", "TGHU1234567"),
+    "code of a response": Pair("response_code", "A1B2C3D4", "Z9Y8X7W6"),
+    "type of a session": Pair("session_type", "a3f09b1c", "9be107d4"),
+    "code of an error": Pair("error_code", "a3f09b1c", "9be107d4", status=500),
+    "kind for none": Pair("trace_id", new_hex(32), f"tr_{new_hex(32)}"),
+    "kind in capitals": Pair("token", "EC-BF04CC443D28B6F24", "BA-1C7D95E0A3F21B806"),
+    "case": Pair("trace_id", new_hex(32), new_hex(32).upper()),
+    "case of an object id": Pair(
+        "id", f"{int(NOW):08x}{new_hex(16)}", f"{int(LATER):08X}{new_hex(16).upper()}"
+    ),
+    "size": Pair("trace_id", new_hex(32), new_hex(24)),
+    "whole for a fraction": Pair("t", NOW + 0.003, int(LATER)),
+    "no uptime": Pair("uptime", "3 days", "never"),
+    "time of day": Pair("opens", "3:05:06", "11:02:02"),
+    "older": Pair("age_seconds", 60, 90),
+    "limit of age": Pair("max_age_seconds", 60, 61),
+    "age of a person": Pair("age", 30, 31),
+    "another deployment": Pair("started on ", "web-74c5b9b687-x2k4q", "api-bc5599d67-vmwz5", "text"),
+    "signature of another day": Pair(
+        "X-Signature", f"t={int(NOW)},v1={new_hex(64)}", f"t={int(LATER) - 86400},v1={new_hex(64)}", "header"
+    ),
+    "empty signature": Pair("X-Signature", f"t={int(NOW)},v1={new_hex(64)}", f"t={int(LATER)},v1=", "header"),
+    "signature of zeros": Pair("Signature", f"sig1=:{new_base64(64)}:", f"sig1=:{'A' * 86}==:", "header"),
+    "another way to sign": Pair("X-Signature", f"sha1={new_hex(64)}", f"sha256={new_hex(64)}", "header"),
+    "nonce beside another name": Pair(
+        "Content-Security-Policy", csp("api.example.test"), csp("evil.test"), "header"
+    ),
+    "one nonce less": Pair(
+        "Content-Security-Policy", f"script-src 'nonce-{new_base64(16)}'", "script-src *", "header"
+    ),
+    "nothing said": Pair("X-Signature", new_letters(40), "none", "header"),
+}
+
+
+@pytest.mark.parametrize("pair", NOISE.values(), ids=NOISE.keys())
+def test_fresh_values_are_set_aside(pair: Pair) -> None:
+    verdict = pair.judge()
+    assert found(verdict) == []
+    assert verdict.set_aside
+
+
+@pytest.mark.parametrize("pair", REAL.values(), ids=REAL.keys())
+def test_what_only_has_a_fresh_name_or_shape_is_a_difference(pair: Pair) -> None:
+    assert pair.judge().verdict == "differ"
