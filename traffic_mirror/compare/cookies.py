@@ -5,6 +5,7 @@ from __future__ import annotations
 from traffic_mirror.compare import names
 from traffic_mirror.compare.findings import Findings
 from traffic_mirror.compare.ids import Mark, Name, looks_random
+from traffic_mirror.compare.jwt import JWT
 from traffic_mirror.compare.scene import Scene, read_date
 from traffic_mirror.compare.values import explain
 
@@ -72,13 +73,23 @@ def _compare_value(name: str, a: Cookie, b: Cookie, scene: Scene, findings: Find
         findings.set_aside(PLACE, "infrastructure")
         return
     shown = f"{name}=… (one value)", f"{name}=… (another value)"
-    secret = Name((*names.words(name), "session"), secret=True)
-    if (not a[0]) == (not b[0]) and min(len(a[0]), len(b[0])) >= _MIN_OPAQUE and _are_opaque(a[0], b[0]):
+    words = names.words(name)
+    readable = _are_readable(a[0], b[0])
+    if not readable and min(len(a[0]), len(b[0])) >= _MIN_OPAQUE and _are_opaque(a[0], b[0]):
         findings.excuse(PLACE, *shown, [Mark("session")])
-    elif marks := explain(a[0], b[0], secret, scene):
+    elif marks := explain(a[0], b[0], Name(words) if readable else _sealed(words), scene):
         findings.excuse(PLACE, *shown, [mark._replace(why="session") for mark in marks])
     else:
         findings.differ(PLACE, "value", *shown)
+
+
+def _sealed(words: tuple[str, ...]) -> Name:
+    return Name((*words, "session"), secret=True)
+
+
+def _are_readable(a: str, b: str) -> bool:
+    """Whether the values say something to whoever reads them: the number of a user, the claims of a token."""
+    return (a.isdigit() and b.isdigit()) or bool(JWT.fullmatch(a) and JWT.fullmatch(b))
 
 
 def _are_opaque(a: str, b: str) -> bool:

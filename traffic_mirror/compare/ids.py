@@ -106,7 +106,7 @@ def explain_token(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     dashed = UUID.fullmatch(a), UUID.fullmatch(b)
     if any(dashed):
         return explain_uuid(a, b, name, scene) if all(dashed) else None
-    if _unlike_hex(a, b):
+    if _unlike_hex(a, b) or (_is_iban(a) and _is_iban(b)):
         return None
     for read in _CARRIERS:
         times = read(a), read(b)
@@ -243,6 +243,16 @@ def _is_slug(text: str) -> bool:
 
 def _is_word(text: str) -> bool:
     return text.isalpha() and (text[1:].islower() or text[1:].isupper() or len(text) == 1)
+
+
+_IBAN = re.compile(r"[A-Z]{2}\d{2}[0-9A-Z]{11,30}")
+
+
+def _is_iban(text: str) -> bool:
+    """Whether a text is the number of a bank account, as its check digits say (ISO 13616)."""
+    if not _IBAN.fullmatch(text):
+        return False
+    return int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
 
 
 def _made_now(a: Moment, b: Moment, scene: Scene) -> bool:

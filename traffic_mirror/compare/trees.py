@@ -9,6 +9,11 @@ from lxml.etree import _Comment, _Entity
 
 _SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
 _KEEPS_SPACE = frozenset({"pre", "textarea", "script", "style"})
+_IN_LINE = frozenset(
+    """
+    a abbr b bdi bdo cite code data del dfn em i ins kbd mark q s samp small span strong sub sup time u var
+    """.split()  # noqa: SIM905 — a list of words is read best as words
+)
 _MAX_DEPTH = 250
 
 
@@ -59,13 +64,13 @@ def read_html(text: str) -> Element:
     return _convert(root, 0, is_html=True)
 
 
-def _convert(node: etree._Element, depth: int, *, is_html: bool) -> Element:
+def _convert(node: etree._Element, depth: int, *, is_html: bool, keeps: bool = False) -> Element:
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deep")
     tag = str(node.tag)
     attributes: dict[str, object] = {"@" + _attribute_name(str(k)): str(v) for k, v in node.attrib.items()}
     if is_html:
-        keeps = tag in _KEEPS_SPACE
+        keeps = keeps or tag in _KEEPS_SPACE
         if isinstance(classes := attributes.get("@class"), str):
             attributes["@class"] = " ".join(sorted(classes.split()))
     else:
@@ -78,7 +83,7 @@ def _convert(node: etree._Element, depth: int, *, is_html: bool) -> Element:
         elif isinstance(child, _Comment):
             _add_comment(children, child.text)
         elif isinstance(child.tag, str):
-            children.append(_convert(child, depth + 1, is_html=is_html))
+            children.append(_convert(child, depth + 1, is_html=is_html, keeps=keeps))
         _add_text(children, child.tail, keeps=keeps)
     return Element(tag, attributes, _trim(children, is_html=is_html and not keeps))
 
@@ -106,12 +111,22 @@ def _add_comment(children: list[object], text: str | None) -> None:
 
 
 def _trim(children: list[object], *, is_html: bool) -> list[object]:
-    """Without the white space that only indents: between elements, and in HTML around every text."""
+    """Without the white space that only indents: between elements, and in HTML around every text; between a
+    text and an element in its line it parts two words."""
     has_elements = any(isinstance(child, Element) for child in children)
     kept: list[object] = []
-    for child in children:
-        text = child.strip() if isinstance(child, str) and is_html else child
-        if isinstance(text, str) and (not text or (has_elements and not text.strip())):
+    for at, child in enumerate(children):
+        if isinstance(child, str) and (not child or ((has_elements or is_html) and not child.strip())):
             continue
-        kept.append(text)
+        if isinstance(child, str) and is_html:
+            text = child.strip()
+            before = child[0] == " " and at > 0 and _is_in_line(children[at - 1])
+            after = child[-1] == " " and at + 1 < len(children) and _is_in_line(children[at + 1])
+            kept.append(" " * before + text + " " * after)
+        else:
+            kept.append(child)
     return kept
+
+
+def _is_in_line(child: object) -> bool:
+    return isinstance(child, Element) and child.name in _IN_LINE
