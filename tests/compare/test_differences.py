@@ -68,6 +68,24 @@ OTHERS = {
         "<P CLASS='b a'>Ho</P>",
         [("body:/html/body/p/text()", "value", "Hi", "Ho")],
     ),
+    "html code": (
+        "text/html",
+        "<pre><code>if a:\n    b</code></pre>",
+        "<pre><code>if a:\n  b</code></pre>",
+        [("body:/html/body/pre/code/text()", "value", "if a:\n    b", "if a:\n  b")],
+    ),
+    "html words": (
+        "text/html",
+        "<p>see <a href='/x'>this</a> page</p>",
+        "<p>see<a href='/x'>this</a> page</p>",
+        [("body:/html/body/p/text()[1]", "value", "see ", "see")],
+    ),
+    "html indented": (
+        "text/html",
+        "<ul><li>see <b>this</b> page</li><li>Home</li></ul>",
+        "<ul>\n  <li>\n    see\n    <b>this</b>\n    page\n  </li>\n  <li> Home </li>\n</ul>",
+        [],
+    ),
     "form": ("application/x-www-form-urlencoded", "a=1&b=2", "b=2&a=3", [("body:$.a", "value", "1", "3")]),
     "ndjson": (
         "application/x-ndjson",

@@ -54,6 +54,10 @@ def snowflake(at: float, rest: int) -> str:
     return str((int((at - 1_288_834_974.657) * 1000) << 22) | rest)
 
 
+def sonyflake(at: float, rest: int) -> str:
+    return str((int((at - 1_409_529_600) * 100) << 24) | rest)
+
+
 def csp(host: str) -> str:
     return f"script-src 'self' 'nonce-{new_base64(16)}' https://{host}; img-src *"
 
@@ -67,6 +71,10 @@ NOISE = {
     "decimal trace beside a date's look": Pair(
         "done, trace id=", "2012345678901234", "8817264953017265", "text"
     ),
+    "time and suffix": Pair("id", f"{int(NOW)}-0q0qgw1i", f"{int(LATER)}-f0y2bae1", method="POST"),
+    "sonyflake": Pair("id", sonyflake(NOW, 77), sonyflake(LATER, 123456)),
+    "time in brackets": Pair("About 1,234 results ", "(0.45 seconds)", "(0.32 seconds)", "text"),
+    "capital": Pair("Took ", "12 ms", "15 ms", "text"),
     "written together": Pair("generationtime_ms", 0.1117, 2.4018),
     "uptime": Pair("uptime", "3 days, 4:05:06", "17 days, 11:02:02"),
     "uptime of Go": Pair("uptime", "72h3m0.5s", "1m3s"),
@@ -105,6 +113,11 @@ REAL = {
     ),
     "size": Pair("trace_id", new_hex(32), new_hex(24)),
     "whole for a fraction": Pair("t", NOW + 0.003, int(LATER)),
+    "number after a time": Pair("id", "20261123100000-000123", "20261123100001-000124", method="POST"),
+    "number of an account": Pair("value", "DE89370400440532013000", "DE12500105170648489890"),
+    "limit in brackets": Pair("Request timeout ", "(5 s)", "(6 s)", "text"),
+    "time in brackets of a lap": Pair("Lap 3 ", "(52.45 s)", "(52.32 s)", "text"),
+    "cookie of a user": Pair("Set-Cookie", "user_id=40012345; Path=/", "user_id=71296698; Path=/", "header"),
     "no uptime": Pair("uptime", "3 days", "never"),
     "time of day": Pair("opens", "3:05:06", "11:02:02"),
     "older": Pair("age_seconds", 60, 90),

@@ -36,7 +36,14 @@ _FEW = 3
 _CROCKFORD = {c: i for i, c in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
 _BASE62 = {c: i for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")}
 _GREGORIAN = 122_192_928_000_000_000
-_SNOWFLAKES = (1_288_834_974.657, 1_420_070_400.0, 1_735_689_600.0)
+_SNOWFLAKES = (
+    (22, 1e3, 1_288_834_974.657),
+    (22, 1e3, 1_420_070_400.0),
+    (22, 1e3, 1_735_689_600.0),
+    (23, 1e3, 1_314_220_021.721),
+    (24, 1e2, 1_409_529_600.0),
+)
+"""Bits after the time, its units in a second, and since when it counts, of Twitter, Discord and others."""
 
 
 Stamps = tuple[float, float, float]
@@ -72,7 +79,7 @@ def explain_uuid(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
         return None
     if a[14] in "167":
         return Mark("uuid", a, b) if _made_now(_uuid_time(a), _uuid_time(b), scene) else None
-    if a[14] in "35" or _likeness(a.replace("-", "").lower(), b.replace("-", "").lower()) > _ALIKE:
+    if a[14] in "35" or likeness(a.replace("-", "").lower(), b.replace("-", "").lower()) > _ALIKE:
         return None
     return fresh("uuid", a, b, name, scene)
 
@@ -135,7 +142,7 @@ def _alike_random(a: str, b: str, name: Name, *, sure: bool) -> bool:
     if unlike_kinds(x, y) or min(len(set(x)), len(set(y))) < _FEW:
         return False
     least = _MIN_NAMED if sure else _MIN_TOKEN
-    if min(len(x), len(y)) < least or _likeness(x, y) > _ALIKE:
+    if min(len(x), len(y)) < least or likeness(x, y) > _ALIKE:
         return False
     if _HEX.fullmatch(x) and _HEX.fullmatch(y):
         digest = len(x) in _DIGEST_LENGTHS and not sure and "etag" not in name.words
@@ -188,7 +195,7 @@ def _mixed(text: str) -> bool:
     return not text.isdigit() and not text.isalpha()
 
 
-def _likeness(x: str, y: str) -> float:
+def likeness(x: str, y: str) -> float:
     """The share of places at which two texts hold the same character."""
     return sum(map(str.__eq__, x, y)) / max(len(x), len(y), 1)
 
@@ -296,12 +303,12 @@ _CARRIERS: tuple[Callable[[str], Moment | None], ...] = (_object_id, _ulid, _ksu
 
 def explain_digits(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     """Two long decimal ids that carry their time (snowflakes), or that their name calls fresh."""
-    if names.is_surely_fresh(name.words) and min(len(a), len(b)) >= _MIN_TOKEN and _likeness(a, b) <= _ALIKE:
+    if names.is_surely_fresh(name.words) and min(len(a), len(b)) >= _MIN_TOKEN and likeness(a, b) <= _ALIKE:
         return Mark("id", a, b)
     if not (17 <= len(a) <= 19 and 17 <= len(b) <= 19):
         return None
-    for epoch in _SNOWFLAKES:
-        times = [Moment((int(text) >> 22) / 1e3 + epoch, 1e-3, True) for text in (a, b)]
+    for bits, units, epoch in _SNOWFLAKES:
+        times = [Moment((int(text) >> bits) / units + epoch, 1 / units, True) for text in (a, b)]
         if _made_now(times[0], times[1], scene):
             return Mark("id", a, b)
     return None

@@ -13,7 +13,8 @@ AGO = (
     r"|just now|(?:vor|il y a|hace|há) \d{1,4} [^\W\d]{3,9})\b|\d{1,4} ?(?:秒|分|分钟|時間|小时|日|天)前"
 )
 TOOK = (
-    r"\b(?:took|in|within|after|elapsed|time(?: usage| taken)?|duration)[:= ]{1,2}\d{1,7}(?:\.\d{1,9})? ?"
+    r"(?:\b(?:[Tt]ook|[Ii]n|[Ww]ithin|[Aa]fter|[Ee]lapsed|[Tt]ime(?: usage| taken)?|[Dd]uration)[:= ]{1,2}"
+    r"|\()\d{1,7}(?:\.\d{1,9})? ?"
     r"(?:ms|µs|us|ns|s|secs?|seconds?|milliseconds?|msec)\b"
 )
 SPAN = (
@@ -37,7 +38,12 @@ _MEASURED = re.compile(r"(?P<lead>\D+)(?P<n>[\d.]+) ?(?P<unit>\D+)$")
 _PER_SECOND = {"ms": 1e3, "mi": 1e3, "µs": 1e6, "us": 1e6, "ns": 1e9, "s": 1.0, "se": 1.0}
 _MAKING = re.compile(
     r"\b(?:generated|rendered|processed|executed|completed|computed|served|built|loaded|fetched|finished|found|"
-    r"page|query|results?|request)\b[^.;\n]{0,40}$",
+    r"page|query|results?|rows?|request)\b[^.;\n]{0,40}$",
+    re.IGNORECASE,
+)
+
+_SETTING = re.compile(
+    r"\b(?:time-?out|limit|max(?:imum)?|min(?:imum)?|delay|interval|budget|expected|every|allowed)\b[^.;\n]{0,20}$",
     re.IGNORECASE,
 )
 
@@ -69,7 +75,10 @@ def explain_took(a: str, b: str, scene: Scene, said: str) -> Mark | None:
     if first is None or second is None or first["lead"] != second["lead"]:
         return None
     seconds = [float(found["n"]) / _PER_SECOND[found["unit"][:2]] for found in (first, second)]
-    sure = first["lead"].startswith(("took", "time ")) or _MAKING.search(said)
+    making = _MAKING.search(said)
+    if _SETTING.search(said) or (first["lead"] == "(" and not making):
+        return None
+    sure = first["lead"].lower().startswith(("took", "time ")) or making
     if all(is_own_time(s, 0.0 if sure else took) for s, took in zip(seconds, scene.took, strict=True)):
         return Mark("duration")
     whole = any(not second % 30 for second in seconds)

@@ -23,6 +23,7 @@ from traffic_mirror.compare.ids import (
     explain_token,
     explain_uuid,
     holds_content,
+    likeness,
     looks_random,
 )
 from traffic_mirror.compare.jwt import JWT, explain_jwt
@@ -135,6 +136,8 @@ def _explain_parts(a: str, b: str, name: Name, scene: Scene) -> list[Mark] | Non
         marks = _explain_pieces(first, second, tail_a, name, scene)
         if marks is not None:
             return marks
+    if _TOKENS.fullmatch(a) and _TOKENS.fullmatch(b) and (mark := _explain_chunks(a, b, name, scene)):
+        return [mark]
     if _label(a) != _label(b):
         return None
     if (name.secret or names.is_fresh(name.words)) and not (JWT.search(a) or JWT.search(b)):
@@ -410,18 +413,36 @@ def _explain_chunks(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     chunks = [re.split(r"([-_])", text) for text in (a, b)]
     if len(chunks[0]) != len(chunks[1]) or len(chunks[0]) < 3:
         return None
+    pairs = list(zip(*chunks, strict=True))
+    stamped = any(_is_now(x, y, scene) for x, y in pairs)
     mark = None
-    for x, y in zip(*chunks, strict=True):
+    for x, y in pairs:
         if x == y:
             continue
-        digits = x.isdigit() and y.isdigit()
-        mark = explain_number(x, y, name, scene) if digits else explain_token(x, y, name, scene)
-        if mark is None and names.is_machine(name.words) and _POD.fullmatch(x) and _POD.fullmatch(y):
-            mark = Mark("host")
-        mark = mark or (_explain_time(x, y, name, scene) if moments.read(x) and moments.read(y) else None)
+        mark = _explain_chunk(x, y, name, scene)
+        if mark is None and stamped and _SUFFIX.fullmatch(x) and _SUFFIX.fullmatch(y) and len(x) == len(y):
+            mark = Mark("id", a, b) if likeness(x, y) <= _ALIKE else None
         if mark is None:
             return None
     return mark
+
+
+_ALIKE = 0.45
+_SUFFIX = re.compile(r"(?=\d*[A-Za-z])(?=[A-Za-z]*\d)[0-9A-Za-z]{6,}")
+"""What follows a time of now in an id that was made with it."""
+
+
+def _is_now(x: str, y: str, scene: Scene) -> bool:
+    marks = _explain_chunk(x, y, Name(), scene) if x[:1].isdigit() and y[:1].isdigit() else None
+    return marks is not None and marks.why == "timestamp" and not marks.window
+
+
+def _explain_chunk(x: str, y: str, name: Name, scene: Scene) -> Mark | None:
+    digits = x.isdigit() and y.isdigit()
+    mark = explain_number(x, y, name, scene) if digits else explain_token(x, y, name, scene)
+    if mark is None and names.is_machine(name.words) and _POD.fullmatch(x) and _POD.fullmatch(y):
+        mark = Mark("host")
+    return mark or (_explain_time(x, y, name, scene) if moments.read(x) and moments.read(y) else None)
 
 
 _KEY = re.compile(
