@@ -411,7 +411,7 @@ def _explain_chunks(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     if (pod := _REPLICA.fullmatch(a)) and (other := _REPLICA.fullmatch(b)) and pod[1] == other[1]:
         return Mark("host")
     chunks = [re.split(r"([-_])", text) for text in (a, b)]
-    if len(chunks[0]) != len(chunks[1]) or len(chunks[0]) < 3:
+    if len(chunks[0]) != len(chunks[1]) or not _LEAST_CHUNKS <= len(chunks[0]) <= _MOST_CHUNKS:
         return None
     pairs = list(zip(*chunks, strict=True))
     stamped = any(_is_now(x, y, scene) for x, y in pairs)
@@ -427,6 +427,8 @@ def _explain_chunks(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     return mark
 
 
+_LEAST_CHUNKS = 3
+_MOST_CHUNKS = 33
 _ALIKE = 0.45
 _SUFFIX = re.compile(r"(?=\d*[A-Za-z])(?=[A-Za-z]*\d)[0-9A-Za-z]{6,}")
 """What follows a time of now in an id that was made with it."""
