@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.servers import (
@@ -24,7 +25,7 @@ from tests.servers import (
 )
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
-from traffic_mirror.spec.model import Compare
+from traffic_mirror.spec.model import CircuitBreaker, Compare
 from traffic_mirror.wire.frames import Primary, Statistics
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -227,3 +228,17 @@ def test_an_answer_that_no_encoder_takes_is_compared_and_told(tmp_path: Path) ->
             "differences"
         ]
         assert not [line for line in worker.log if line.startswith("ERROR")]
+
+
+def test_a_breaker_that_opens_tells_no_secret(tmp_path: Path) -> None:
+    """What libcurl says of a socket names its place, which came from the environment."""
+    unix_socket = str(tmp_path / "hunter2" / "app.sock")
+    where = destination("http://localhost:80", unix_socket=unix_socket, circuit_breaker=CircuitBreaker(of=2))
+    with WorkerProcess() as worker:
+        worker.set_up(msgspec.structs.replace(spec_of(where), secrets=("hunter2",)))
+        for _ in range(2):
+            worker.mirror(request())
+        worker.wait_for_endings(2)
+        wait_until(lambda: any("circuit breaker open" in line for line in worker.log))
+        assert any("***/app.sock" in line for line in worker.log)
+        assert not any("hunter2" in line for line in worker.log)

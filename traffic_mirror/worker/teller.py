@@ -71,17 +71,14 @@ def credentials_of(errand: Errand) -> Iterator[str]:
 
 
 def with_places_masked(verdict: Verdict, masker: Masker) -> Verdict:
-    """The verdict, its places without secrets: a body's keys are as much its content as its values."""
-    places = {it.place for it in verdict.differences} | {it.place for it in verdict.set_aside}
-    shown = {place: masker.text(place) for place in places}
-    if all(place == text for place, text in shown.items()):
+    """The verdict, the places of its differences without secrets: a body's keys are as much its content as
+    its values."""
+    shown = [masker.text(it.place) for it in verdict.differences]
+    if all(it.place == place for it, place in zip(verdict.differences, shown, strict=True)):
         return verdict
     replace = msgspec.structs.replace
-    return replace(
-        verdict,
-        differences=tuple(replace(it, place=shown[it.place]) for it in verdict.differences),
-        set_aside=tuple(replace(it, place=shown[it.place]) for it in verdict.set_aside),
-    )
+    pairs = zip(verdict.differences, shown, strict=True)
+    return replace(verdict, differences=tuple(replace(it, place=place) for it, place in pairs))
 
 
 def sample_of(errand: Errand) -> Sample:
