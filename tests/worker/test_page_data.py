@@ -308,6 +308,7 @@ def test_differences_come_with_values_side_by_side_the_newest_first(page: Page) 
     assert (group["samples"][0]["primary"], group["samples"][0]["copy"]) == (4, 5)
     assert page.ask("differences", q="price read")["found"] == 1
     assert page.ask("differences", q="other")["groups"] == []
+    assert page.ask("differences")["evicted"] == 0
     assert page.ask("overview")["differing"][0]["key"] == group["key"]
 
 

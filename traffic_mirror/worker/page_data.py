@@ -167,6 +167,7 @@ class PageData:
         return {
             "total": len(groups),
             "found": len(found),
+            "evicted": self._view.accounts.groups.evicted,
             **self._view.noise(),
             "groups": [
                 {

@@ -27,7 +27,7 @@ function summary({ verdicts }) {
   return `${count(verdicts.differ)} of ${count(compared)} compared answers differ.`;
 }
 
-function list(app, { groups, found, total }) {
+function list(app, { groups, found, total, evicted }) {
   const { match, differ } = app.page.verdicts;
   if (!total && !(match + differ)) {
     return h("p", { class: "card nothing", key: "none" }, "Answers of rules that say ", h("code", null, "compare: true"), " are compared; where they differ, it shows here.");
@@ -38,6 +38,7 @@ function list(app, { groups, found, total }) {
   return [
     h("ul", { class: "groups", key: "groups" }, groups.map((group, i) => item(app, group, i, group.key === open))),
     found > groups.length ? h("p", { class: "note", key: "more" }, `${count(found - groups.length)} more; filter to find one.`) : null,
+    evicted ? h("p", { class: "note", key: "evicted" }, `The ${count(total)} groups that were seen most often are kept; room was made ${count(evicted)} times.`) : null,
   ];
 }
 

@@ -131,6 +131,7 @@ function draw() {
   if (content.dataset.view !== view.id) {
     content.replaceChildren();
     content.dataset.view = view.id;
+    document.querySelector("#tabs [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   patch(content, view.show(app));
   patch(document.getElementById("foot"), foot());
