@@ -75,6 +75,11 @@ NOISE = {
     "sonyflake": Pair("id", sonyflake(NOW, 77), sonyflake(LATER, 123456)),
     "time in brackets": Pair("About 1,234 results ", "(0.45 seconds)", "(0.32 seconds)", "text"),
     "capital": Pair("Took ", "12 ms", "15 ms", "text"),
+    "base64 at the end of a sentence": Pair(
+        "failed, trace id ", "5oNMPuVbijjTL2GCTot+Ew==.", "s2ueXUkaCb41ZYCbSTazig==.", "text"
+    ),
+    "hexadecimal of a digest's size": Pair("event_id", new_hex(40), new_hex(40)),
+    "few digits": Pair("id", "ete4gs3yvtndwejqeuibshdkrn", "p2otvk4kjfam2bvlxcmcpy6gy4", method="POST"),
     "written together": Pair("generationtime_ms", 0.1117, 2.4018),
     "uptime": Pair("uptime", "3 days, 4:05:06", "17 days, 11:02:02"),
     "uptime of Go": Pair("uptime", "72h3m0.5s", "1m3s"),

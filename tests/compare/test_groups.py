@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from random import Random
 
 import msgspec
 import pytest
@@ -97,6 +98,21 @@ def test_a_place_that_copies_differ_at_far_more_often_is_noise_no_more() -> None
         baselines.observe("r", "GET /", verdict)
         hidden += verdict.verdict == "match"
     assert 0 < hidden < 15
+
+
+def test_a_place_that_differs_in_several_ways_stays_noise() -> None:
+    random, baselines = Random(5), Baselines()
+
+    def answer() -> object:
+        return {"picked": random.sample("abcdef", 3), "promo": random.choice([None, "x", {"k": 1}])}
+
+    reported = 0
+    for round_ in range(80):
+        baselines.learn("r", "GET /", compare(answer(), answer()))
+        verdict = compare(answer(), answer(), learned=baselines.lesson("r", "GET /"))
+        baselines.observe("r", "GET /", verdict)
+        reported += round_ >= 20 and verdict.verdict == "differ"
+    assert reported == 0
 
 
 def test_ever_new_values_are_reported_as_candidates_and_not_hidden() -> None:

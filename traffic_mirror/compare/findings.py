@@ -130,7 +130,7 @@ class Findings:
                     for why in dict.fromkeys(mark.why for mark in marks)
                 )
             elif self._is_learned(finding.difference, replaced):
-                self._aside.append(SetAside(finding.difference.place, "baseline"))
+                self._aside.append(SetAside(finding.difference.place, "baseline", finding.difference.kind))
             else:
                 differences.append(finding.difference)
         return differences, self._aside

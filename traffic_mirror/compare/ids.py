@@ -27,6 +27,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9+/_=.~-]+")
 _DIGEST_LENGTHS = frozenset({40, 56, 64, 96, 128})
 _MIN_HEX = 16
 _MIN_TOKEN = 16
+_LONG_TOKEN = 20
 _MIN_NAMED = 8
 _OLDEST = 1_230_768_000.0
 _ALIKE = 0.45
@@ -145,13 +146,14 @@ def _alike_random(a: str, b: str, name: Name, *, sure: bool) -> bool:
     if min(len(x), len(y)) < least or likeness(x, y) > _ALIKE:
         return False
     if _HEX.fullmatch(x) and _HEX.fullmatch(y):
-        digest = len(x) in _DIGEST_LENGTHS and not sure and "etag" not in name.words
+        named = sure or names.is_fresh(name.words) or "etag" in name.words
+        digest = len(x) in _DIGEST_LENGTHS and not named
         return (
             len(x) == len(y) and not digest and (sure or (_mixed(x) and _mixed(y)) or len(x) >= _MIN_HEX * 2)
         )
     near_length = abs(len(x) - len(y)) <= (_LOOSE * max(len(x), len(y)) if sure else 0)
     if sure and min(len(x), len(y)) >= _MIN_HEX and x.isalnum() and y.isalnum():
-        return near_length and all(len(set(text)) >= 8 and not _is_camel(text) for text in (x, y))
+        return near_length and all(len(set(text)) >= 8 and not _is_wordy(text) for text in (x, y))
     return near_length and looks_random(x) and looks_random(y)
 
 
@@ -205,11 +207,14 @@ def looks_random(text: str) -> bool:
     if not _TOKEN.fullmatch(text) or len(set(text)) < min(8, len(text) * 0.6):
         return False
     kinds = [_kind(c) for c in text.rstrip("=")]
-    switches = sum(x != y for x, y in itertools.pairwise(kinds)) / max(1, len(kinds) - 1)
+    changes = sum(x != y for x, y in itertools.pairwise(kinds))
+    switches = changes / max(1, len(kinds) - 1)
     has = set(kinds)
     if not has & {"u", "l"} or _is_slug(text):
         return False
     if len(has - {"s"}) > 1 and len(text) >= _MIN_TOKEN and _surprise(text) >= _NO_WORDS:
+        return True
+    if "d" in has and changes > 1 and len(text) >= _LONG_TOKEN and _surprise(text) >= _FEW_WORDS:
         return True
     if {"u", "l"} <= has:
         return switches >= (0.25 if "d" in has else 0.3) and not _is_camel(text)
@@ -225,6 +230,8 @@ _SHARES = {
 
 _SURPRISES = {letter: math.log2(100 / 26 / share) for letter, share in _SHARES.items()}
 _NO_WORDS = 6.0
+_FEW_WORDS = -2.0
+_WORDS = -4.0
 _HUMPS = re.compile(r"[A-Z]?[a-z]{2,}")
 _CAMEL = 0.7
 
@@ -232,6 +239,11 @@ _CAMEL = 0.7
 def _is_camel(text: str) -> bool:
     """Whether a text is words that are written together: `getUserByName2`."""
     return sum(map(len, _HUMPS.findall(text))) >= _CAMEL * len(text) and _surprise(text) < 0
+
+
+def _is_wordy(text: str) -> bool:
+    """Whether a text is words beyond doubt, as chance hardly ever makes it look."""
+    return _is_camel(text) and _surprise(text) < _WORDS
 
 
 def _surprise(text: str) -> float:

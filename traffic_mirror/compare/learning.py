@@ -25,6 +25,7 @@ LEAST_COMPARED = 10
 _CLEARLY = 3.0
 _MARGIN = 0.1
 _ALWAYS = 0.95
+_LEAST_VARIANCE = 0.01
 
 
 class Place(msgspec.Struct):
@@ -67,10 +68,9 @@ class Lesson(msgspec.Struct):
         if min(self.baseline, self.compared) < LEAST_COMPARED:
             return False
         noise, raw = place.noise / self.baseline, place.raw / self.compared
-        spread = math.sqrt(0.25 / self.baseline + 0.25 / self.compared)
-        return raw > noise + _MARGIN + _CLEARLY * min(
-            spread, math.sqrt(max(noise * (1 - noise), 0.01) / self.baseline)
-        )
+        variance = max(noise * (1 - noise), _LEAST_VARIANCE)
+        spread = math.sqrt(variance / self.baseline + variance / self.compared)
+        return raw > noise + _MARGIN + _CLEARLY * spread
 
 
 class Baselines:
@@ -115,7 +115,8 @@ class Baselines:
             place.raw += 1
             _note(place.primary, difference.primary)
             _note(place.copy, difference.copy)
-        for key in {f"{generalise(s.place)} {s.kind}" for s in _excused(verdict)}:
+        excused = [aside for aside in verdict.set_aside if aside.why == "baseline"]
+        for key in {_key(generalise(aside.place), aside.kind) for aside in excused}:
             if key not in seen and key in lesson.places:
                 lesson.places[key].raw += 1
 
@@ -151,16 +152,6 @@ class Baselines:
         baselines._lessons = {(rule, route): lesson for rule, route, lesson in rows[:MAX_ROUTES]}
         baselines._kept = sum(len(lesson.places) for lesson in baselines._lessons.values())
         return baselines
-
-
-class _Excused(msgspec.Struct, frozen=True):
-    place: str
-    kind: str
-
-
-def _excused(verdict: Verdict) -> list[_Excused]:
-    ways = ("value", "type", "order", "presence")
-    return [_Excused(s.place, way) for s in verdict.set_aside if s.why == "baseline" for way in ways]
 
 
 def _key(place: str, kind: str) -> str:

@@ -42,10 +42,12 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetAside(msgspec.Struct, frozen=True, gc=False):
-    """A place that differed only by noise, and which noise (`timestamp`, `uuid`, `host`, `baseline`, …)."""
+    """A place that differed only by noise, and which noise (`timestamp`, `uuid`, `host`, `baseline`, …).
+    `kind` is how it differed, where a baseline excuses that."""
 
     place: str
     why: str
+    kind: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

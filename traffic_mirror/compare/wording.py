@@ -153,6 +153,7 @@ def _label(text: str) -> str:
 
 
 _BETWEEN = re.compile(r"([\s\"'<>,;(){}\[\]]+)")
+_STOPS = frozenset(".!?:")
 _LABEL = re.compile(r"[A-Za-z][\w-]{0,39}[=:]")
 
 
@@ -167,10 +168,10 @@ def _explain_words(a: str, b: str, name: Name, scene: Scene, depth: int) -> list
         if x != y:
             label = _LABEL.match(x)
             skip = label.end() if label and y.startswith(label[0]) else 0
+            end = -1 if x[-1:] == y[-1:] and x[-1:] in _STOPS else None
             local = _local_name(a[max(0, at + skip - 60) : at + skip], "", name)
-            found = _explain_whole(x[skip:], y[skip:], local, scene, depth) or _explain_parts(
-                x[skip:], y[skip:], local, scene
-            )
+            inner = x[skip:end], y[skip:end]
+            found = _explain_whole(*inner, local, scene, depth) or _explain_parts(*inner, local, scene)
             if not found:
                 return None
             marks += found
