@@ -91,7 +91,7 @@ async def _addon(bench: Bench, spec: Path) -> AsyncIterator[MirrorAddon]:
         context.configure(addon, mirror_spec=str(spec), mirror_listen="127.0.0.1:0")
         try:
             addon.running()
-            await _until(lambda: bool(addon.listen), "the worker to be ready")
+            await _until(lambda: bool(addon.mirror().page.listen), "the worker to be ready")
             for pid in children(os.getpid()):  # the worker; all others are there already
                 move(pid, bench.cores.rest)
             yield addon
@@ -110,14 +110,14 @@ async def _time_hooks(addon: MirrorAddon) -> tuple[list[float], list[float]]:
         for flow in flows:
             flow.response = http.Response.make(200, b"ok")
         responses.append(_time_batch(addon.response, flows))
-        await _until(lambda: addon.ledger.in_flight == 0, "the copies to end")
+        await _until(lambda: addon.mirror().ledger.in_flight == 0, "the copies to end")
     return requests, responses
 
 
 async def _time_stages(addon: MirrorAddon) -> list[Figure]:
     """Each step of the matched hook by itself; the last ones are paid on the loop, a little later."""
-    program = addon.dispatcher().program
-    assert program is not None
+    dispatcher = addon.mirror().dispatcher
+    program = dispatcher.program
     flow = make_flow()
     data, fields = flow.request.data, flow.request.data.headers.fields
     frozen = capture.freeze_request(flow, "127.0.0.1", False)
@@ -125,7 +125,7 @@ async def _time_stages(addon: MirrorAddon) -> list[Figure]:
     head = encode(frame, _BODY)
     route = program.rules.match("GET", "127.0.0.1", data.path, fields, flow)
     assert route is not None
-    sampler = type(addon.dispatcher()._sampler)("", time.monotonic)  # noqa: SLF001 - the class that the edge uses
+    sampler = type(dispatcher._sampler)("", time.monotonic)  # noqa: SLF001 - the class that the edge uses
     ended = encode(Ended(tuple(Ending(number, "delivered", "2xx", 0.001) for number in range(50))))
     stages: list[tuple[str, Callable[[], object]]] = [
         ("find the host asked for", lambda: capture.asked_host(flow)),

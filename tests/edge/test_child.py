@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,18 +13,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mitmproxy import ctx
-from mitmproxy.addons import view
+from mitmproxy.addons import default_addons, view
+from mitmproxy.addons.readfile import ReadFileStdin
 from mitmproxy.test import taddons, tflow
 
 from traffic_mirror.edge.addon import MirrorAddon
-from traffic_mirror.edge.books import Books
 from traffic_mirror.edge.child import MAX_BODY, MAX_HEAD, Child
-from traffic_mirror.edge.dispatcher import Dispatcher
 from traffic_mirror.edge.endings import MAX_REASONS, KnownEndings
-from traffic_mirror.edge.inspection import Inspection
-from traffic_mirror.edge.link import Link
+from traffic_mirror.edge.mirror import Mirror
 from traffic_mirror.edge.worker_log import BURST, MAX_LINE, WorkerLog
-from traffic_mirror.rules.sampling import Sampler
 from traffic_mirror.wire.codec import WireError, encode
 from traffic_mirror.wire.frames import Ended, Ending, Judged, Ready, ToEdge, VerdictCount
 
@@ -40,37 +37,41 @@ class NoThrottle:
         pass
 
 
+SPEC = """
+destinations: {shadow: {url: "http://shadow.test"}}
+apis: [{name: api, traffic_mirror: [{name: rule, path: /, destinations: [shadow]}]}]
+"""
+
+
 class Victim:
-    """An addon as it is while a worker runs: with a row, a copy under way, and a view."""
+    """A mirror as it is while a worker runs: with copies under way, and a view."""
 
-    def __init__(self) -> None:
-        from pathlib import Path
-
-        loop = asyncio.get_running_loop()
-        self.addon = MirrorAddon(Path("none.yaml"))
-        self.link = Link(self.addon, loop, command=("/none",))
-        self.ledger = self.addon.ledger
-        self.dispatcher = Dispatcher(self.link, Books(self.ledger), Sampler("", loop.time))
-        self.inspection = Inspection(loop, 20)
-        self.addon._dispatcher = self.dispatcher
-        self.addon.inspection = self.inspection
-        self.dispatcher.inspection = self.inspection
+    def __init__(self, mirror: Mirror) -> None:
+        assert mirror.inspection is not None
+        self.mirror = mirror
+        self.ledger = mirror.ledger
+        self.inspection = mirror.inspection
         row = self.ledger.row("api", "rule", "shadow")
         row.selected = 100
-        self.dispatcher.books._under_way.update(dict.fromkeys(range(100), row))
+        mirror.dispatcher.books._under_way.update(dict.fromkeys(range(100), row))
 
     def child(self) -> Child:
-        return Child(NoThrottle(), self.addon.on_frame)
+        return Child(NoThrottle(), self.mirror.on_frame)
 
 
 @pytest.fixture
-async def victim() -> AsyncIterator[Victim]:
-    with taddons.context(view.View()):
+async def victim(tmp_path: Path) -> AsyncIterator[Victim]:
+    spec = tmp_path / "mirror.yaml"
+    spec.write_text(SPEC)
+    addon = MirrorAddon(spec)
+    with taddons.context(loadcore=False) as context:
+        context.master.addons.add(*default_addons(), ReadFileStdin(), view.View(), addon)
+        context.configure(addon, mirror_spec=str(spec), mirror_listen="", mirror_shown="20")
         flow = tflow.tflow()
         flow.id = "f"
         shown = ctx.master.addons.get("view")
         shown.add([flow])
-        made = Victim()
+        made = Victim(addon.mirror())
         yield made
         if made.inspection._timer is not None:
             made.inspection._timer.cancel()
@@ -168,7 +169,7 @@ async def test_a_frame_over_its_bound_is_not_waited_for(
     child.pipe_data_received(1, PREFIX.pack(head, body) + b"x")
     child.pipe_data_received(1, encode(Ready(1, "127.0.0.1:80")))
     assert caplog.text.count("is killed") == 1
-    assert victim.addon.listen == "", "nothing that follows is read"
+    assert victim.mirror.page.listen == "", "nothing that follows is read"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,24 +20,24 @@ from traffic_mirror.masking import Masker
 from traffic_mirror.rules import RuleSet
 
 if TYPE_CHECKING:
-    from traffic_mirror.edge.addon import MirrorAddon
+    from traffic_mirror.edge.mirror import Mirror
 
 
 class Commands:
-    """What a person can ask of the mirror."""
+    """What a person can ask of the mirror. `find` raises CommandError where there is none yet."""
 
-    def __init__(self, mirror: MirrorAddon) -> None:
-        self._mirror = mirror
+    def __init__(self, find: Callable[[], Mirror]) -> None:
+        self._find = find
 
     @command.command("mirror.status")
     def status(self) -> Sequence[str]:
         """Shows the ledger: every copy and how it ended, by rule and destination."""
-        mirror = self._mirror
-        state = mirror.spec().state
+        mirror = self._find()
+        state = mirror.spec.state
         lines = [
-            summary_line(mirror.ledger) + (" (paused)" if mirror.dispatcher().paused else ""),
+            summary_line(mirror.ledger) + (" (paused)" if mirror.dispatcher.paused else ""),
             f"spec: {state.file}" + ("" if state.ok else " (a newer version is refused, see below)"),
-            f"page: http://{mirror.listen}/" if mirror.listen else "page: off",
+            f"page: http://{mirror.page.listen}/" if mirror.page.listen else "page: off",
         ]
         lines += [row_line(row) for row in mirror.ledger if row.selected]
         if mirror.inspection is not None and mirror.inspection.left_out:
@@ -47,8 +47,7 @@ class Commands:
     @command.command("mirror.rules")
     def rules(self) -> Sequence[str]:
         """Lists the rules in force, in the order in which they are tried."""
-        program = self._mirror.dispatcher().program
-        assert program is not None
+        program = self._find().dispatcher.program
         lines, masker = [], Masker(program.spec.secrets)
         for api in program.spec.apis:
             for rule in api.rules:
@@ -63,34 +62,32 @@ class Commands:
     @command.command("mirror.explain")
     def explain(self, method: str, url: str) -> Sequence[str]:
         """Says which rule takes a request, and why the others do not: mirror.explain METHOD URL."""
-        program = self._mirror.dispatcher().program
-        assert program is not None
+        program = self._find().dispatcher.program
         masker = Masker(program.spec.secrets)
         return [masker.text(line) for line in explain_lines(program.rules, method, url)]
 
     @command.command("mirror.pause")
     def pause(self) -> Sequence[str]:
         """Stops making copies; what would have been copied is counted as skipped."""
-        self._mirror.pause(True)
+        self._find().pause(True)
         return ["paused"]
 
     @command.command("mirror.resume")
     def resume(self) -> Sequence[str]:
         """Goes on making copies."""
-        self._mirror.pause(False)
+        self._find().pause(False)
         return ["resumed"]
 
     @command.command("mirror.reload")
     def reload(self) -> Sequence[str]:
         """Reads the spec again, now."""
-        problems = self._mirror.spec().reload()
+        problems = self._find().spec.reload()
         return ["refused, the old spec stays in force:", *problems] if problems else ["reloaded"]
 
     @command.command("mirror.destinations")
     def destinations(self) -> Sequence[str]:
         """Lists the destinations of the spec in force."""
-        program = self._mirror.dispatcher().program
-        assert program is not None
+        program = self._find().dispatcher.program
         return [destination.name for destination in program.spec.destinations]
 
     @command.command("mirror.send")
@@ -106,7 +103,7 @@ class Commands:
                 f"found destination {destination!r}, expected one of {', '.join(names)}"
             )
         index = names.index(destination) if destination else None
-        dispatcher = self._mirror.dispatcher()
+        dispatcher = self._find().dispatcher
         sent = [dispatcher.send(flow, index) for flow in _sendable(flows)]
         left = len(flows) - sum(map(bool, sent))
         words = [f"{counted(sum(sent), 'copy', 'copies')} of {counted(len(flows) - left, 'flow')} sent"]
@@ -127,9 +124,10 @@ class Commands:
     def differences(self) -> Sequence[str]:
         """Lists the differences found so far, grouped by route and place, most often seen first; then what a
         `compare:` should likely ignore, and what in it matched nothing."""
-        parts = read_statistics(self._mirror.statistics)
+        mirror = self._find()
+        parts = read_statistics(mirror.statistics)
         found = Groups.load(parts.get("groups")).lines() or ["no differences so far"]
-        masker = Masker(self._mirror.spec().spec.secrets)
+        masker = Masker(mirror.spec.spec.secrets)
         return [masker.text(line) for line in (*found, *noise_lines(parts))]
 
 

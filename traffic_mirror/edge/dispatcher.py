@@ -35,13 +35,15 @@ _GRACE = 0.5  # seconds a waiting client grants beyond its copies' timeouts
 class Dispatcher:
     """What becomes of each flow. `program` is swapped on a reload; the books outlive all."""
 
-    def __init__(self, link: Link, books: Books, sampler: Sampler) -> None:
-        self.program: Program | None = None
+    def __init__(
+        self, link: Link, books: Books, sampler: Sampler, program: Program, inspection: Inspection | None
+    ) -> None:
+        self.program = program
+        self.inspection = inspection
         self.paused = False
         self.offline = False
         self.adds_authorization = False
         self.pace = Pace(None, time.monotonic)
-        self.inspection: Inspection | None = None
         self.recorded = 0
         self.books = books
         self._link = link
@@ -55,7 +57,7 @@ class Dispatcher:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Makes ready for a body that may come to be streamed."""
-        if self.program is not None and self._is_traffic(flow):
+        if self._is_traffic(flow):
             self._bodies.watch(flow)
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
@@ -112,8 +114,6 @@ class Dispatcher:
         rule or no rule.
         """
         program = self.program
-        if program is None:
-            return 0
         host = capture.asked_host(flow)
         route = self._match(flow, host) or Route(-1, 0, BY_HAND, BY_HAND.rules[0])
         taken = Taken(flow, program, route, host)
@@ -175,9 +175,8 @@ class Dispatcher:
         self.recorded += 1
         await self._link.until_started()  # else the first ones would wait in the outbox and go all at once
         await self.pace.until_due(flow.request.timestamp_start)
-        if self.program is not None:
-            most = most_at_once(self.program.spec)
-            await until_room(lambda: self.books.under_way, most, self.books.some_ended)
+        most = most_at_once(self.program.spec)
+        await until_room(lambda: self.books.under_way, most, self.books.some_ended)
         self._request(flow)
 
     def _begin_body(self, flow: http.HTTPFlow) -> bool:
@@ -200,15 +199,13 @@ class Dispatcher:
 
     def _take(self, flow: http.HTTPFlow, *, streamed: bool = False) -> Taken | None:
         """The rule that takes `flow`, if it is traffic and one does."""
-        program = self.program
-        if program is None or not self._is_traffic(flow, streamed=streamed):
+        if not self._is_traffic(flow, streamed=streamed):
             return None
         host = capture.asked_host(flow)
         route = self._match(flow, host)
-        return Taken(flow, program, route, host) if route is not None else None
+        return Taken(flow, self.program, route, host) if route is not None else None
 
     def _match(self, flow: http.HTTPFlow, host: str) -> Route | None:
-        assert self.program is not None
         data = flow.request.data
         return self.program.rules.match(
             data.method.decode("latin-1"), host, data.path, data.headers.fields, flow

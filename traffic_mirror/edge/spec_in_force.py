@@ -24,9 +24,9 @@ _MAX_PROBLEMS = 200  # that a refused reload tells: the proxy is at work meanwhi
 
 
 class SpecInForce:
-    """Whole or not at all: `on_new` gets each spec that comes into force, `on_refused` each bad state.
+    """Whole or not at all. The constructor reads the first spec, and raises SpecError or OSError.
 
-    The constructor reads the first one, and raises SpecError or OSError.
+    `on_new` gets each changed one that comes into force, `on_refused` the state with a bad one's problems.
     """
 
     def __init__(
@@ -36,10 +36,9 @@ class SpecInForce:
         self._on_new = on_new
         self._on_refused = on_refused
         self._seen = fingerprint(path)
-        self.spec, rules = load_spec(path)
+        self.spec, self.rules = load_spec(path)
         self.state = SpecState(str(path), time.time(), True)
         logger.info("mirror: loaded %s: %s", path, size_words(self.spec))
-        on_new(self.spec, rules)
 
     def move(self, path: Path) -> None:
         """Reads another file from now on. Raises SpecError or OSError, and stays where it was.
@@ -87,7 +86,7 @@ class SpecInForce:
                 self._accept(*compiled)
 
     def _accept(self, spec: Spec, rules: RuleSet) -> None:
-        self.spec = spec
+        self.spec, self.rules = spec, rules
         self.state = SpecState(str(self._path), time.time(), True)
         logger.info("mirror: reloaded %s: %s", self._path, size_words(spec))
         self._on_new(spec, rules)

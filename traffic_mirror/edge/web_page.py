@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import tornado.httpclient
 import tornado.web
 from mitmproxy.tools.web import app
 
+from traffic_mirror.edge.mirror import Page
+
 _LIMIT = 5.0  # seconds
 _HEADER = "X-Traffic-Mirror-Page"
 _PASSED_ON = ("Content-Type", "Cache-Control")
-
-
-class Page(NamedTuple):
-    """Where the worker serves the page (`host:port`, empty while it does not), and the token it asks for."""
-
-    listen: str
-    token: str
 
 
 FindPage = Callable[[], Page]
