@@ -15,6 +15,7 @@ from traffic_mirror.worker.process import Worker
 
 _FILES = 65_536
 _PR_SET_PDEATHSIG = 1
+_NICENESS = 10  # where processors are scarce, whatever serves clients comes before copies
 
 
 def main() -> int:
@@ -26,6 +27,8 @@ def main() -> int:
     log_to_stderr(sys.stderr.fileno())
     _raise_file_limit()
     _wake_when_orphaned()
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     gc.freeze()
     try:
         return asyncio.run(_work())
