@@ -57,6 +57,15 @@ async def test_small_frames_are_written_together() -> None:
     assert pipe.bytes == b"setup" + b"".join(b"%02d" % number for number in range(100))
 
 
+async def test_much_is_not_kept_waiting() -> None:
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup")
+    box.push(b"head", b"x" * (outbox._WRITE - 4))
+    assert len(pipe.bytes) == len(b"setup") + outbox._WRITE
+    assert box.size == 0
+
+
 async def test_an_urgent_frame_takes_all_that_waits_along() -> None:
     box = make_box()
     pipe = Pipe(box)

@@ -1,6 +1,6 @@
 """The outbox: frames on their way to the worker's stdin, bounded, written without ever blocking.
 
-Small frames are gathered for a few milliseconds and written at once; a large body is fed in pieces, by
+Small frames are gathered for some milliseconds and written at once; a large body is fed in pieces, by
 reference, only as fast as the pipe takes them.
 """
 
@@ -12,7 +12,7 @@ from collections import deque
 MAX_PIECES = 40_000  # a frame is one piece, or two with a body
 MAX_BYTES = 64 * 1024 * 1024
 
-_GATHER = 0.003
+_GATHER = 0.02  # every write wakes the worker, and costs a request more than all that the mirror does with it
 _WRITE = 256 * 1024
 
 
@@ -39,7 +39,7 @@ class Outbox:
         self.size += len(head) + len(body)
         if self._pipe is None or self._held:
             return
-        if now:
+        if now or self.size >= _WRITE:
             self._pump()
         elif self._timer is None:
             self._timer = self._loop.call_later(_GATHER, self._pump)

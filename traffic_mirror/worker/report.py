@@ -9,7 +9,7 @@ from traffic_mirror.ledger import RowKey
 from traffic_mirror.wire.frames import Ended, Ending, Judged, ToEdge, VerdictCount
 
 _BATCH = 256
-_PATIENCE = 0.02  # seconds
+_PATIENCE = 0.05  # seconds; every frame is a turn of the loop that the clients' requests go through
 
 
 class Out(Protocol):
@@ -20,7 +20,7 @@ class Out(Protocol):
 
 
 class Report:
-    """Gathers endings and verdicts for a few milliseconds; a client that waits gets its copy's at once."""
+    """Gathers endings and verdicts for some milliseconds; a client that waits gets its copy's at once."""
 
     def __init__(self, out: Out, loop: asyncio.AbstractEventLoop) -> None:
         self._out = out
