@@ -27,44 +27,36 @@ def mirror_none(ports: Sequence[int]) -> str:
 
 
 def many_rules(count: int, port: int) -> str:
-    """`count` rules with templates, spread over twenty APIs; JSON, which is YAML too."""
+    """`count` rules with templates of four shapes, spread over APIs; JSON, which is YAML too."""
     apis = [
         {
             "name": f"api-{number}",
             "listen_path": f"/api-{number}/",
-            "traffic_mirror": [
-                {"path": path, "method": "GET", "destinations": ["shadow"]}
-                for path in _many_paths(number, count // 20 + (number < count % 20))
-            ],
+            "traffic_mirror": [{"path": path, "method": "GET", "destinations": ["shadow"]} for path in paths],
         }
-        for number in range(20)
+        for number, paths in enumerate(_paths_of_apis(count))
     ]
     destinations = {"shadow": {"url": f"http://127.0.0.1:{port}"}}
-    spec = {
-        "version": 1,
-        "destinations": destinations,
-        "apis": [api for api in apis if api["traffic_mirror"]],
-    }
-    return json.dumps(spec, indent=1)
+    return json.dumps({"version": 1, "destinations": destinations, "apis": apis}, indent=1)
 
 
 def many_targets(count: int) -> list[str]:
     """For each rule of `many_rules(count)` a path that it takes."""
     return [
         f"/api-{number}{path.format(id=7919 * index % 100_000, part=f'x{index}')}"
-        for number in range(20)
-        for index, path in enumerate(_many_paths(number, count // 20 + (number < count % 20)))
+        for number, paths in enumerate(_paths_of_apis(count))
+        for index, path in enumerate(paths)
     ]
 
 
+def _paths_of_apis(count: int) -> list[list[str]]:
+    """Twenty APIs, or as many as have some of every shape: few rules are then like many, only fewer."""
+    apis = min(20, max(1, count // len(_SHAPES)))
+    return [_many_paths(number, count // apis + (number < count % apis)) for number in range(apis)]
+
+
 def _many_paths(api: int, count: int) -> list[str]:
-    shapes = (
-        "/v{v}/r{n}/{{id}}",
-        "/v{v}/r{n}/{{id}}/parts/{{part}}",
-        "/r{n}/static/page",
-        "/r{n}/{{part}}.json",
-    )
-    return [shapes[n % len(_SHAPES)].format(v=api % 5, n=n) for n in range(count)]
+    return [_SHAPES[n % len(_SHAPES)].format(v=api % 5, n=n) for n in range(count)]
 
 
 def _spec(path: str, ports: Sequence[int], *, compare: bool = False) -> str:
