@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from traffic_mirror.spec.problems import SpecError
 from traffic_mirror.spec.reader import parse_spec, read_spec
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 ENVIRON = {"SECRET": "s3cr3t"}
 
 
@@ -136,6 +138,26 @@ def test_one_unreadable_file_does_not_hide_the_others_mistakes(tmp_path: Path) -
     with pytest.raises(SpecError) as error:
         read_spec(tmp_path, {})
     assert [Path(problem.file).name for problem in error.value.problems] == ["a.yaml", "b.yaml"]
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["the spec", "in the spec's directory"])
+def test_a_pipe_is_refused_and_not_waited_for(inside: bool, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    command = [
+        sys.executable,
+        "-m",
+        "traffic_mirror",
+        "check",
+        str(tmp_path / ("" if inside else "pipe.yaml")),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)
+    assert ran.returncode == 1
+    assert "pipe.yaml:1:1: $: found a pipe, expected a regular file" in ran.stderr
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(SpecError, match="found a device, expected a regular file"):
+        read_spec(Path("/dev/zero"), {})
 
 
 def test_what_an_alias_repeats_is_one_problem() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from traffic_mirror.spec.schema import check_structure
 from traffic_mirror.spec.tyk import build_tyk, is_tyk, read_tyk, tyk_switches
 
 SUFFIXES = (".yaml", ".yml", ".json")
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _ONCE = ("compare", "marker_headers", "tyk")
 
 
@@ -38,7 +41,9 @@ def read_spec(path: Path, environ: Mapping[str, str], check_filter: CheckFilter 
     files = _files(path, problems)
     for file in files:
         try:
-            documents.append((str(file), file.read_bytes()))
+            documents.append((str(file), _read(file)))
+        except _NoFileError as error:
+            problems.in_file(str(file), str(error), "a regular file")
         except OSError as error:
             problems.in_file(str(file), (error.strerror or "an error").lower(), "a readable file")
     if not documents:
@@ -84,6 +89,25 @@ def _files(path: Path, problems: Problems) -> list[Path]:
             str(path), "a directory without a spec", f"a file that ends in {', '.join(SUFFIXES)}"
         )
     return files
+
+
+class _NoFileError(Exception):
+    """What is at a path is something else than a regular file; the message says what."""
+
+
+def _read(file: Path) -> bytes:
+    """The bytes of a regular file. A pipe or a device may never end, or never begin; nor does it tell when it
+    changes."""
+    with open(file, "rb", opener=_open_at_once) as opened:
+        mode = os.fstat(opened.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise _NoFileError(_KINDS.get(stat.S_IFMT(mode), "something else"))
+        return opened.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens without waiting for whoever might write to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 @contextmanager
