@@ -263,18 +263,18 @@ def test_names_in_paths_are_left_open_however_they_look(
 def test_routes_stay_apart_and_bounded() -> None:
     routes = Routes()
     paths = ["/users/me", "/users/42", "/orders/7/items", "/orders/latest/items"]
-    assert [routes.take("r", "GET", f"https://a.test{path}") for path in paths] == [
+    assert [routes.take(("a", "r"), "GET", f"https://a.test{path}") for path in paths] == [
         "GET /users/me",
         "GET /users/{}",
         "GET /orders/{}/items",
         "GET /orders/latest/items",
     ]
-    early = routes.take("r", "GET", "https://a.test/by-name/abc/x")
+    early = routes.take(("a", "r"), "GET", "https://a.test/by-name/abc/x")
     for n in range(MAX_BESIDE):
-        routes.take("r", "GET", f"https://a.test/by-name/name-{chr(97 + n % 26)}{'x' * (n // 26)}/x")
+        routes.take(("a", "r"), "GET", f"https://a.test/by-name/name-{chr(97 + n % 26)}{'x' * (n // 26)}/x")
     assert early == "GET /by-name/abc/x"
-    assert routes.final("r", early) == "GET /by-name/{}/x"
-    assert routes.final("r", "GET /users/me") == "GET /users/me"
+    assert routes.final(("a", "r"), early) == "GET /by-name/{}/x"
+    assert routes.final(("a", "r"), "GET /users/me") == "GET /users/me"
 
 
 def test_that_a_baseline_got_no_unsafe_request_is_nothing_lost(
@@ -325,8 +325,10 @@ def test_rules_of_one_name_in_two_apis_are_told_apart(
     path, junit = write(tmp_path / "results.jsonl", *changes), tmp_path / "junit.xml"
     main(["report", "--json", "--junit", str(junit), str(path)])
     data = json.loads(capsys.readouterr().out)
-    assert [(g["rule"], g["count"], g["of"]) for g in data["differences"]] == [("b / read-user", 1, 1)]
-    assert [row["rule"] for row in data["latency"]] == ["a / read-user", "b / read-user"]
+    assert [(g["api"], g["rule"], g["count"], g["of"]) for g in data["differences"]] == [
+        ("b", "read-user", 1, 1)
+    ]
+    assert [(row["api"], row["rule"]) for row in data["latency"]] == [("a", "read-user"), ("b", "read-user")]
     cases = ET.fromstring(junit.read_text(encoding="utf-8")).iter("testcase")
     assert [(case.get("classname"), case.find("failure") is None) for case in cases] == [
         ("a / read-user", True),
@@ -338,6 +340,20 @@ def test_several_destinations_are_told_apart(tmp_path: Path, capsys: pytest.Capt
     path = write(tmp_path / "results.jsonl", {"destination": "a"}, {**DIFFER, "destination": "b"})
     main(["report", str(path)])
     assert capsys.readouterr().out.splitlines()[1:3] == ["a: 0 of 1 differ", "b: 1 of 1 differ"]
+
+
+def test_differences_of_several_destinations_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes: list[dict[str, object]] = [{"destination": "a"}, {**DIFFER, "destination": "b"}]
+    path = write(tmp_path / "results.jsonl", *changes, *changes)
+    main(["report", "--json", str(path)])
+    (group,) = json.loads(capsys.readouterr().out)["differences"]
+    assert (group["destination"], group["count"], group["of"], group["apart"]) == ("b", 2, 2, ["destination"])
+    main(["report", str(path)])
+    assert "  GET /users/{} (b) → body:$.items[*].price value (2 of 2" in capsys.readouterr().out
+    main(["report", "--markdown", str(path)])
+    assert "| `GET /users/{}` b | `body:$.items[*].price` | value | 2 of 2 |" in capsys.readouterr().out
 
 
 ODD = "`|<b>\x1b[31m\u202e\n# @me #1"

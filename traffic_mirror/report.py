@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from traffic_mirror.compare.groups import Groups
+from traffic_mirror.compare.groups import Groups, Way, way_of
 from traffic_mirror.compare.latency import Latencies
 from traffic_mirror.compare.learning import Baselines, Candidate
 from traffic_mirror.compare.model import Difference, Verdict
@@ -26,9 +26,8 @@ _MAX_KEYS = 1000
 _BY_DESIGN = "unsafe_method"
 """A baseline gets safe methods only; nobody misses the others."""
 
-_IN = "\0"  # between a rule's name and its API's
 _MANY = 2
-_MORE_ROUTES = ("", "all other routes")
+_MORE_ROUTES = ("", "", "all other routes")
 
 
 class Summary:
@@ -46,10 +45,10 @@ class Summary:
         self._latencies = Latencies()
         self._groups = Groups()
         self._lessons = Baselines()
-        self._values: dict[tuple[str, str, str, str], Difference] = {}
+        self._values: dict[tuple[Way, str, str], Difference] = {}
         self._names = Routes()
-        self._apis: dict[str, set[str | None]] = {}
-        self._routes: dict[tuple[str, str], Counter[str]] = {}
+        self._apis: dict[str, set[str]] = {}
+        self._routes: dict[tuple[str, str, str], Counter[str]] = {}
 
     @property
     def compared(self) -> int:
@@ -74,29 +73,32 @@ class Summary:
             _count(self.lost, (line.destination, line.outcome, line.reason or "unknown"))
         if line.verdict is None:
             return
-        rule = f"{line.rule}{_IN}{line.api}" if line.api else line.rule
+        api = line.api or ""
         if line.rule in self._apis or len(self._apis) < _MAX_KEYS:
             apis = self._apis.setdefault(line.rule, set())
             if len(apis) < _MANY:
-                apis.add(line.api)
-        route = self._names.take(rule, line.method, line.url)
+                apis.add(api)
+        route = self._names.take((api, line.rule), line.method, line.url)
         self.verdicts[line.verdict] += 1
-        _tally(self._routes, (rule, route), _MORE_ROUTES)[line.verdict] += 1
+        _tally(self._routes, (api, line.rule, route), _MORE_ROUTES)[line.verdict] += 1
         _tally(self.destinations, line.destination, "all other destinations")[line.verdict] += 1
         if line.verdict == "incomparable":
             _count(self.reasons, line.verdict_reason or "unknown")
             return
-        self._add_differences(line, rule, route)
+        self._add_differences(line, route)
         for place in {(generalise(s.place), s.why) for s in line.set_aside or ()}:
             _count(self.aside, place)
         if line.seconds is not None and line.primary_seconds is not None:
-            self._latencies.add(rule, line.destination, line.primary_seconds, line.seconds)
+            self._latencies.add(line.rule, line.destination, line.primary_seconds, line.seconds, api)
 
-    def routes(self) -> dict[tuple[str, str], Counter[str]]:
-        """The verdicts by rule and route."""
-        routes: dict[tuple[str, str], Counter[str]] = {}
-        for (rule, route), counts in self._routes.items():
-            key = (rule, route) if (rule, route) == _MORE_ROUTES else self._name(rule, route)
+    def routes(self) -> dict[tuple[str, str, str], Counter[str]]:
+        """The verdicts by API, rule and route; the API is empty where no other has a rule of that name."""
+        routes: dict[tuple[str, str, str], Counter[str]] = {}
+        for (api, rule, route), counts in self._routes.items():
+            key = (api, rule, route)
+            if key != _MORE_ROUTES:
+                several = len(self._apis.get(rule, ())) > 1
+                key = (api if several else "", rule, self._names.final((api, rule), route))
             routes.setdefault(key, Counter()).update(counts)
         return routes
 
@@ -127,45 +129,42 @@ class Summary:
                 {"place": place, "why": why, "count": count}
                 for (place, why), count in self.aside.most_common()
             ],
-            "latency": self._latencies.renamed(self._name_rule).listing(),
+            "latency": self._latencies.listing(),
         }
 
-    def _name(self, rule: str, route: str) -> tuple[str, str]:
-        return self._name_rule(rule), self._names.final(rule, route)
+    def _name(self, way: Way) -> Way:
+        return way._replace(route=self._names.final((way.api, way.rule), way.route))
 
-    def _name_rule(self, rule: str) -> str:
-        """A rule's name; with its API's where several APIs have a rule of that name."""
-        name, _, api = rule.partition(_IN)
-        return f"{api} / {name}" if api and len(self._apis.get(name, ())) > 1 else name
-
-    def _add_differences(self, line: Line, rule: str, route: str) -> None:
+    def _add_differences(self, line: Line, route: str) -> None:
         differences = line.differences or ()
         verdict = Verdict(verdict=line.verdict or "match", differences=differences)
-        self._groups.add(rule, route, verdict, line.id, _unix(line.time))
-        self._lessons.observe(rule, route, verdict)
+        way = Way(line.api or "", line.rule, line.destination, route)
+        self._groups.add(way, verdict, line.id, _unix(line.time))
+        self._lessons.observe(line.rule, route, verdict, way.api)
         for difference in differences:
-            key = (rule, route, generalise(difference.place), difference.kind)
+            key = (way, generalise(difference.place), difference.kind)
             if key not in self._values and len(self._values) < _MAX_KEYS:
                 self._values[key] = difference
 
     def _candidates(self) -> list[dict[str, object]]:
         """Places that differ ever anew, as `GET /api/noise` has them: likely noise."""
-        found: dict[tuple[str, str, str], Candidate] = {}
+        found: dict[tuple[str, str, str, str], Candidate] = {}
         for candidate in self._lessons.candidates():
-            rule, route = self._name(candidate.rule, candidate.route)
-            key = (rule, route, candidate.place)
+            api, rule = candidate.api, candidate.rule
+            route = self._names.final((api, rule), candidate.route)
+            key = (api, rule, route, candidate.place)
             if key not in found or candidate.count > found[key].count:
-                found[key] = msgspec.structs.replace(candidate, rule=rule, route=route)
+                found[key] = msgspec.structs.replace(candidate, route=route)
         return [msgspec.structs.asdict(candidate) for candidate in found.values()]
 
     def _differences(self) -> list[dict[str, object]]:
         """The groups as `GET /api/differences` has them, each with the values of one of its differences."""
         values: dict[tuple[object, ...], Difference] = {}
-        for (rule, route, *place), difference in self._values.items():
-            values.setdefault((*self._name(rule, route), *place), difference)
-        listing = self._groups.renamed(self._name).listing()
+        for (way, *place), difference in self._values.items():
+            values.setdefault((self._name(way), *place), difference)
+        listing = self._groups.renamed(self._name).told_apart()
         for group in listing:
-            found = values.get((group["rule"], group["route"], group["place"], group["kind"]))
+            found = values.get((way_of(group), group["place"], group["kind"]))
             shown = None if found is None else {"primary": found.primary, "copy": found.copy}
             group["values"] = shown
         return listing

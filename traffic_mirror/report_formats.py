@@ -80,15 +80,16 @@ def as_markdown(data: Data) -> str:
     return "\n".join(parts)
 
 
-def as_junit(data: Data, routes: Mapping[tuple[str, str], Counter[str]]) -> str:
+def as_junit(data: Data, routes: Mapping[tuple[str, str, str], Counter[str]]) -> str:
     """The report as JUnit XML: a test case for each rule and route; failures only where the report fails."""
     limit, ok = cast("float", data["max_differ"]), bool(data["ok"])
     suite = ET.Element("testsuite", name="traffic-mirror")
-    for (rule, route), counts in routes.items():
-        case = ET.SubElement(suite, "testcase", classname=_xml(rule) or "traffic-mirror", name=_xml(route))
+    for (api, rule, route), counts in routes.items():
+        named = f"{api} / {rule}" if api else rule
+        case = ET.SubElement(suite, "testcase", classname=_xml(named) or "traffic-mirror", name=_xml(route))
         compared = counts["match"] + counts["differ"]
         said = f"{counts['differ']:,} of {compared:,} differ"
-        lines = _xml("\n".join(_lines_of(data, rule, route)))
+        lines = _xml("\n".join(_lines_of(data, api, rule, route)))
         if not compared:
             ET.SubElement(case, "skipped", message=f"{counts['incomparable']:,} incomparable")
         elif not ok and counts["differ"] / compared > limit:
@@ -164,7 +165,9 @@ def _group_lines(group: Mapping[str, object]) -> list[str]:
 def _table_row(group: Mapping[str, object]) -> str:
     primary, copy = _values(group) or ("", "")
     flows = ", ".join(cast("list[str]", group["examples"]))
-    named = f"| {_cell(group['route'])} | {_cell(group['place'])} | {group['kind']} "
+    apart = ", ".join(str(group[key]) for key in cast("list[str]", group["apart"]))
+    whose = f" {_escaped(apart)}" if apart else ""
+    named = f"| {_cell(group['route'])}{whose} | {_cell(group['place'])} | {group['kind']} "
     seen = f"| {group['count']:,} of {group['of']:,} "
     return f"{named}{seen}| {_cell(primary)} | {_cell(copy)} | {_cell(flows)} |"
 
@@ -196,9 +199,11 @@ def _more(rows: Sequence[object], shown: int) -> list[str]:
     return [f"  … and {len(rows) - shown:,} more"] if len(rows) > shown else []
 
 
-def _lines_of(data: Data, rule: str, route: str) -> list[str]:
+def _lines_of(data: Data, api: str, rule: str, route: str) -> list[str]:
     found = [
-        group for group in _rows(data, "differences") if (group["rule"], group["route"]) == (rule, route)
+        group
+        for group in _rows(data, "differences")
+        if (group["rule"], group["route"]) == (rule, route) and api in ("", group["api"])
     ]
     return [line for group in found[:MAX_GROUPS] for line in _group_lines(group)]
 

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 MAX_BESIDE = 100
 """Parts of a path at one place of one rule; where there are more, they are names of things, not of routes."""
 
+Rule = tuple[str, str]
+"""The names of an API and of a rule in it."""
+
 _MAX_NODES = 20_000
 _OPEN = "{}"
 _ID = re.compile(r"(?=.*\d)(?:\d+|[0-9a-fA-F-]{8,}|[A-Za-z0-9_-]{16,})|.{40,}")
@@ -28,10 +31,10 @@ class Routes:
     """What was seen of each rule's paths, bounded. `take` may still tell apart what `final` leaves open."""
 
     def __init__(self) -> None:
-        self._roots: dict[tuple[str, str], _Node] = {}
+        self._roots: dict[tuple[Rule, str], _Node] = {}
         self._nodes = 0
 
-    def take(self, rule: str, method: str, url: str) -> str:
+    def take(self, rule: Rule, method: str, url: str) -> str:
         """The route of a request: `GET /users/{}`."""
         parts = [_OPEN if _ID.fullmatch(part) else part for part in _path(url).split("/")]
         node = self._roots.get((rule, method))
@@ -44,7 +47,7 @@ class Routes:
             node = node.after[parts[at]]
         return f"{method} {'/'.join(parts)}"
 
-    def final(self, rule: str, route: str) -> str:
+    def final(self, rule: Rule, route: str) -> str:
         """The route that `take` gave, as it would be given now."""
         method, _, path = route.partition(" ")
         node: _Node | None = self._roots.get((rule, method))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.compare.answers import NOW, compare, new_hex
-from traffic_mirror.compare import Baselines, Difference, Groups, Latencies, Verdict
+from traffic_mirror.compare import Baselines, Difference, Groups, Latencies, Verdict, Way
 from traffic_mirror.compare.latency import Histogram
 
 
@@ -20,19 +20,23 @@ def differ(place: str, first: object = 1, second: object = 2) -> Verdict:
     return Verdict(verdict="differ", differences=(Difference(place, "value", first, second),))
 
 
+READ = Way("users", "read", "shadow", "GET /users/{id}")
+ROOT = Way("a", "r", "d", "GET /")
 MATCH = Verdict(verdict="match")
 
 
 def test_differences_are_grouped_by_route_and_place() -> None:
     groups = Groups()
     for i in range(1203):
-        groups.add("read", "GET /users/{id}", differ(f"body:$.items[{i}].price"), f"f{i}", NOW + i)
+        groups.add(READ, differ(f"body:$.items[{i}].price"), f"f{i}", NOW + i)
     for i in range(7):
-        groups.add("read", "GET /users/{id}", MATCH, f"m{i}", NOW)
-    groups.add("read", "GET /users/{id}", Verdict(verdict="incomparable", reason="budget"), "x", NOW)
+        groups.add(READ, MATCH, f"m{i}", NOW)
+    groups.add(READ, Verdict(verdict="incomparable", reason="budget"), "x", NOW)
     assert groups.listing() == [
         {
+            "api": "users",
             "rule": "read",
+            "destination": "shadow",
             "route": "GET /users/{id}",
             "place": "body:$.items[*].price",
             "kind": "value",
@@ -51,13 +55,33 @@ def test_differences_are_grouped_by_route_and_place() -> None:
 def test_groups_are_bounded_and_survive_a_restart() -> None:
     groups = Groups(limit=10)
     for i in range(50):
-        groups.add("r", "GET /", differ(f"header:X-{i}"), "f", NOW + i)
-        groups.add("r", "GET /", differ("body:$.often"), "f", NOW + i)
+        groups.add(ROOT, differ(f"header:X-{i}"), "f", NOW + i)
+        groups.add(ROOT, differ("body:$.often"), "f", NOW + i)
     assert (len(groups.listing()), groups.evicted) == (10, 41)
     assert groups.listing()[0]["place"] == "body:$.often"
     again = Groups.load(msgspec.msgpack.decode(msgspec.msgpack.encode(groups.dump())))
     assert again.listing() == groups.listing()
     assert Groups.load({"groups": 3}).listing() == []
+
+
+APART = {
+    "one rule to one destination": ([READ], ""),
+    "rules of one name in two APIs": ([READ, READ._replace(api="v2")], " (users)"),
+    "two destinations": ([READ, READ._replace(destination="other")], " (shadow)"),
+    "all": ([READ, Way("v2", "get", "other", READ.route)], " (users, read, shadow)"),
+    "another route": ([READ, Way("v2", "get", "other", "GET /x")], ""),
+}
+
+
+@pytest.mark.parametrize(("ways", "said"), APART.values(), ids=APART.keys())
+def test_lines_say_what_tells_groups_of_one_route_apart(ways: list[Way], said: str) -> None:
+    groups = Groups()
+    for way in ways[1:]:
+        groups.add(way, MATCH, "m", NOW)
+    groups.add(READ, differ("status"), "f", NOW)
+    assert groups.lines() == [
+        f"GET /users/{{id}}{said} → status value (1 of 1, from 10:00, for example flow f)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +97,7 @@ def test_groups_are_bounded_and_survive_a_restart() -> None:
 )
 def test_a_recording_may_name_any_time(at: float, told: str) -> None:
     groups = Groups()
-    groups.add("r", "GET /", differ("status"), "f", at)
+    groups.add(ROOT, differ("status"), "f", at)
     assert [(group["first"], group["last"]) for group in groups.listing()] == [(told, told)]
 
 
@@ -124,6 +148,21 @@ def test_ever_new_values_are_reported_as_candidates_and_not_hidden() -> None:
         assert "body:$.code" in [d.place for d in verdict.differences]
         baselines.observe("r", "GET /", verdict)
     assert [(c.place, c.count, c.of) for c in baselines.candidates()] == [("body:$.code", 20, 20)]
+
+
+def test_lessons_of_two_apis_are_apart() -> None:
+    baselines = Baselines()
+    baselines.learn("r", "GET /", differ("body:$.a"), "v2")
+    assert baselines.lesson("r", "GET /", "v2").covers("body:$.a", "value")
+    assert not baselines.lesson("r", "GET /", "v3").covers("body:$.a", "value")
+
+
+def test_times_of_two_apis_are_apart() -> None:
+    latencies = Latencies()
+    for api in ("v2", "v3"):
+        latencies.add("read", "shadow", 0.01, 0.02, api)
+    assert [(row["api"], row["count"]) for row in latencies.listing()] == [("v2", 1), ("v3", 1)]
+    assert str(latencies.listing()[0]["sentence"]).startswith("shadow on v2 / read: ")
 
 
 def test_lessons_survive_a_restart() -> None:

@@ -228,7 +228,7 @@ def test_places_with_ever_new_values_and_names_that_match_nothing_are_reported(s
     for _ in range(21):
         shop.ask("/misspelt/price")
     noise = wait_until(lambda: (found := shop.figures("/api/noise"))["unused"] and found, 15)
-    assert noise["unused"] == [{"rule": "misspelt", "expression": "body:$..prise"}]
+    assert noise["unused"] == [{"api": "shop", "rule": "misspelt", "expression": "body:$..prise"}]
     (candidate,) = [found for found in noise["candidates"] if found["rule"] == "unlucky"]
     assert (candidate["place"], candidate["route"]) == ("body:$.seats", "GET /unlucky/*")
     warning = "`body:$..prise` in its compare: has matched nothing so far"
@@ -238,7 +238,7 @@ def test_places_with_ever_new_values_and_names_that_match_nothing_are_reported(s
     assert (page["unused"], page["candidates"]) == (noise["unused"], noise["candidates"])
     wait_until(lambda: "matched nothing" in shop.proxy.command("mirror.differences")[-1])
     told = shop.proxy.command("mirror.differences")
-    assert "matched nothing so far: `body:$..prise` in the compare: of rule misspelt" in told
+    assert "matched nothing so far: `body:$..prise` in the compare: of shop / misspelt" in told
     assert any(line.startswith("likely noise: GET /unlucky/* → body:$.seats (12 of 12") for line in told)
 
 
@@ -279,9 +279,22 @@ def test_results_are_as_their_schema_says(shop: Shop) -> None:
 def test_differences_are_grouped_as_promised(shop: Shop) -> None:
     line = shop.ask("/bare/price")
     groups = shop.figures("/api/differences")
-    keys = {"rule", "route", "place", "kind", "count", "of", "first", "last", "examples"}
+    keys = {
+        "api",
+        "rule",
+        "destination",
+        "route",
+        "place",
+        "kind",
+        "count",
+        "of",
+        "first",
+        "last",
+        "examples",
+    }
     assert all(set(group) == keys for group in groups)
     (group,) = [g for g in groups if (g["rule"], g["place"]) == ("bare", "body:$.price")]
+    assert (group["api"], group["destination"]) == ("shop", "shadow")
     assert (group["route"], group["kind"]) == ("GET /bare/*", "value")
     assert 1 <= len(group["examples"]) <= 2
     assert group["first"] <= line["time"] == group["last"]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.worker.driver import STATE, destination
-from traffic_mirror.compare import Difference, Verdict
+from traffic_mirror.compare import Difference, Verdict, Way
 from traffic_mirror.ledger import Count
 from traffic_mirror.masking import MASK, Masker
 from traffic_mirror.spec.model import (
@@ -291,6 +291,10 @@ def differing(*places: str, primary: object = 1, copy: object = 2) -> Verdict:
     )
 
 
+def way(path: str) -> Way:
+    return Way("users", "read", "shadow", f"GET {path}")
+
+
 def sample(flow: str = "f1", url: str = "http://api.test/x") -> Sample:
     return Sample(flow, 1.0, "GET", url, "shadow", 200, 200)
 
@@ -298,8 +302,8 @@ def sample(flow: str = "f1", url: str = "http://api.test/x") -> Sample:
 def test_differences_come_with_values_side_by_side_the_newest_first(page: Page) -> None:
     for number in range(5):
         verdict = differing(f"body:$.items[{number}].price", primary=number, copy=number + 1)
-        page.accounts.groups.add("read", "GET /users-api/{id}", verdict, f"f{number}", float(number))
-        page.accounts.samples.add("read", "GET /users-api/{id}", verdict, sample(f"f{number}"), Masker())
+        page.accounts.groups.add(way("/users-api/{id}"), verdict, f"f{number}", float(number))
+        page.accounts.samples.add(way("/users-api/{id}"), verdict, sample(f"f{number}"), Masker())
     answer = page.ask("differences")
     (group,) = answer["groups"]
     assert (group["place"], group["count"], group["of"]) == ("body:$.items[*].price", 5, 5)
@@ -315,9 +319,9 @@ def test_differences_come_with_values_side_by_side_the_newest_first(page: Page) 
 def test_samples_hide_what_must_not_be_seen() -> None:
     samples, masker = Samples(), Masker(("s3cret!",))
     verdict = differing("header:Set-Cookie", "body:$.note", primary="s3cret! a", copy="b")
-    samples.add("r", "GET /", verdict, sample(url="http://api.test/?k=s3cret!"), masker)
-    (cookie,) = samples.of(("r", "GET /", "header:Set-Cookie", "value"))
-    (note,) = samples.of(("r", "GET /", "body:$.note", "value"))
+    samples.add(way("/"), verdict, sample(url="http://api.test/?k=s3cret!"), masker)
+    (cookie,) = samples.of((way("/"), "header:Set-Cookie", "value"))
+    (note,) = samples.of((way("/"), "body:$.note", "value"))
     assert (cookie.primary, cookie.copy) == (MASK, MASK)
     assert (note.primary, note.copy, note.url) == (f"{MASK} a", "b", f"http://api.test/?k={MASK}")
 
@@ -326,17 +330,17 @@ def test_samples_are_bounded() -> None:
     samples = Samples()
     places = [f"body:$.p{number}" for number in range(PLACES + 5)]
     for number in range(PER_SECOND + 5):
-        samples.add("r", f"GET /{number}", differing(*places), sample(), Masker())
-    key = ("r", "GET /0", "body:$.p0", "value")
-    assert samples.of(("r", f"GET /{PER_SECOND}", "body:$.p0", "value")) == []  # too many in one second
-    assert samples.of(("r", f"GET /{PER_SECOND - 1}", f"body:$.p{PLACES}", "value")) == []
+        samples.add(way(f"/{number}"), differing(*places), sample(), Masker())
+    key = (way("/0"), "body:$.p0", "value")
+    assert samples.of((way(f"/{PER_SECOND}"), "body:$.p0", "value")) == []  # too many in one second
+    assert samples.of((way(f"/{PER_SECOND - 1}"), f"body:$.p{PLACES}", "value")) == []
     assert len(samples.of(key)) == 1
     assert PER_SECOND * PLACES == MAX_GROUPS
     samples.tick()
-    samples.add("r", "GET /new", differing("body:$.new"), sample(), Masker())
+    samples.add(way("/new"), differing("body:$.new"), sample(), Masker())
     assert samples.of(key) == []  # one group too many: the oldest makes room
     for flow in range(EACH + 2):
-        samples.add("r", "GET /0", differing("body:$.p0"), sample(f"f{flow}"), Masker())
+        samples.add(way("/0"), differing("body:$.p0"), sample(f"f{flow}"), Masker())
     assert len(samples.of(key)) == EACH
 
 

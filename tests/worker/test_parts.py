@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import traffic_mirror.worker
 from tests.worker.driver import destination
-from traffic_mirror.compare import Verdict
+from traffic_mirror.compare import Verdict, Way
 from traffic_mirror.ledger import Count, RowKey
 from traffic_mirror.wire.frames import Ended, Ending, Judged, ToEdge, VerdictCount
 from traffic_mirror.worker.accounts import Accounts
@@ -96,14 +96,14 @@ def test_what_accounts_keep_is_taken_up_again() -> None:
     before.histogram("d").observe(0.5)
     before.latencies.add("r", "d", 0.2, 0.3)
     before.history.answered("d", 0.2)
-    before.groups.add("r", "GET /", Verdict(verdict="match"), "f", 1.0)
+    before.groups.add(Way("a", "r", "d", "GET /"), Verdict(verdict="match"), "f", 1.0)
     before.baselines.learn("r", "GET /", Verdict(verdict="match"))
     after.histogram("d").observe(0.5)
     after.restore(before.keep())
     assert after.histogram("d").total == 2
     assert after.latencies.listing() == before.latencies.listing() != []
     assert after.history.recent["d"].latency.primary.count == 1
-    assert after.groups.of("r", "GET /") == 1
+    assert after.groups.of(Way("a", "r", "d", "GET /")) == 1
     assert after.baselines.lesson("r", "GET /").baseline == 1
 
 

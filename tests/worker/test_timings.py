@@ -13,6 +13,7 @@ from traffic_mirror.worker.timings import Timings
 
 
 class _Route:
+    api = "a"
     rule = "rule"
     destination = "shadow"
 

@@ -122,7 +122,7 @@ async def test_a_baseline_gets_no_verdict_but_teaches() -> None:
     bench = Bench()
     told = await settle(bench, bench.errand(b"other", baseline=1), bench.errand(b"another"))
     assert told == [None, ("match", None)]
-    assert bench.accounts.baselines.lesson("rule", "GET /*").baseline == 1
+    assert bench.accounts.baselines.lesson("rule", "GET /*", "api").baseline == 1
 
 
 def heavy(bench: Bench, last: bytes = b"x") -> Errand:

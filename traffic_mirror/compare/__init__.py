@@ -1,7 +1,7 @@
 """Two responses and a policy in, a verdict out: pure, within a budget."""
 
 from traffic_mirror.compare.budget import Budget
-from traffic_mirror.compare.groups import Groups
+from traffic_mirror.compare.groups import Groups, Way
 from traffic_mirror.compare.judge import judge
 from traffic_mirror.compare.latency import Histogram, Latencies, Pair, bucket_of
 from traffic_mirror.compare.learning import Baselines, Lesson
@@ -22,6 +22,7 @@ __all__ = [
     "PolicyUse",
     "SetAside",
     "Verdict",
+    "Way",
     "bucket_of",
     "check_policy",
     "compile_policy",

@@ -1,9 +1,10 @@
-"""Differences grouped by rule, route, place and kind: how often, since when, and two examples."""
+"""Differences grouped by way, place and kind: how often, since when, and two examples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,17 +12,26 @@ from traffic_mirror.compare.model import Verdict
 from traffic_mirror.compare.places import generalise
 
 MAX_GROUPS = 1000
-MAX_ROUTES = 1000
+MAX_WAYS = 4000
 EXAMPLES = 2
 _END_OF_TIME = 253_402_300_799.0  # the end of the year 9999
+
+
+class Way(NamedTuple):
+    """Whose answers are compared: the API, its rule, the destination and the route, which is a method and a
+    path template."""
+
+    api: str
+    rule: str
+    destination: str
+    route: str
 
 
 class Group(msgspec.Struct):
     """One group. `count` is in how many comparisons the difference was seen, `first` and `last` are unix
     seconds."""
 
-    rule: str
-    route: str
+    way: Way
     place: str
     kind: str
     count: int = 0
@@ -32,7 +42,7 @@ class Group(msgspec.Struct):
 
 class _State(msgspec.Struct):
     groups: list[Group] = []
-    compared: list[tuple[str, str, int]] = []
+    compared: list[tuple[Way, int]] = []
     evicted: int = 0
 
 
@@ -41,46 +51,50 @@ class Groups:
 
     def __init__(self, limit: int = MAX_GROUPS) -> None:
         self._limit = limit
-        self._groups: dict[tuple[str, str, str, str], Group] = {}
-        self._compared: dict[tuple[str, str], int] = {}
+        self._groups: dict[tuple[Way, str, str], Group] = {}
+        self._compared: dict[Way, int] = {}
         self.evicted = 0
 
-    def add(self, rule: str, route: str, verdict: Verdict, flow_id: str, at: float) -> None:
-        """Counts one comparison of `route` (method and path template) at unix time `at`."""
+    def add(self, way: Way, verdict: Verdict, flow_id: str, at: float) -> None:
+        """Counts one comparison at unix time `at`."""
         if verdict.verdict == "incomparable":
             return
-        self._count_comparison((rule, route))
+        self._count_comparison(way)
         places = {(generalise(d.place), d.kind): None for d in verdict.differences}
         for place, kind in places:
-            group = self._group((rule, route, place, kind), at)
+            group = self._group((way, place, kind), at)
             group.count += 1
             group.first, group.last = min(group.first, at), max(group.last, at)
             if len(group.examples) < EXAMPLES and flow_id not in group.examples:
                 group.examples.append(flow_id)
 
-    def of(self, rule: str, route: str) -> int:
-        """How many comparisons of a route were counted."""
-        return self._compared.get((rule, route), 0)
+    def of(self, way: Way) -> int:
+        """How many comparisons of a way were counted."""
+        return self._compared.get(way, 0)
 
     def listing(self) -> list[dict[str, object]]:
         """The groups as `GET /api/differences` gives them, most often seen first."""
-        groups = sorted(self._groups.values(), key=lambda g: (-g.count, g.rule, g.route, g.place, g.kind))
-        return [_listed(group, self.of(group.rule, group.route)) for group in groups]
+        groups = sorted(self._groups.values(), key=lambda g: (-g.count, g.way, g.place, g.kind))
+        return [_listed(group, self.of(group.way)) for group in groups]
 
     def lines(self) -> list[str]:
         """The groups as lines for people, most often seen first."""
-        return [group_line(listed) for listed in self.listing()]
+        return [group_line(listed) for listed in self.told_apart()]
 
-    def renamed(self, name: Callable[[str, str], tuple[str, str]]) -> Groups:
-        """The same with each rule and route named as `name` says; those of one name become one."""
+    def told_apart(self) -> list[dict[str, object]]:
+        """The listing, each group with `apart`: the keys that tell it from others of its route."""
+        apart = _apart(self._compared)
+        return [{**listed, "apart": apart.get(str(listed["route"]), [])} for listed in self.listing()]
+
+    def renamed(self, name: Callable[[Way], Way]) -> Groups:
+        """The same with each way named as `name` says; those of one name become one."""
         renamed = Groups(self._limit)
         renamed.evicted = self.evicted
-        for (rule, old), count in self._compared.items():
-            key = name(rule, old)
+        for way, count in self._compared.items():
+            key = name(way)
             renamed._compared[key] = renamed._compared.get(key, 0) + count
         for group in self._groups.values():
-            rule, route = name(group.rule, group.route)
-            into = renamed._group((rule, route, group.place, group.kind), group.first)
+            into = renamed._group((name(group.way), group.place, group.kind), group.first)
             into.count += group.count
             into.first, into.last = min(into.first, group.first), max(into.last, group.last)
             into.examples += group.examples[: EXAMPLES - len(into.examples)]
@@ -88,9 +102,7 @@ class Groups:
 
     def dump(self) -> dict[str, object]:
         """All of it as plain data, for `Groups.load`."""
-        state = _State(
-            list(self._groups.values()), [(*key, n) for key, n in self._compared.items()], self.evicted
-        )
+        state = _State(list(self._groups.values()), list(self._compared.items()), self.evicted)
         dumped: dict[str, object] = msgspec.to_builtins(state)
         return dumped
 
@@ -102,17 +114,17 @@ class Groups:
             state = msgspec.convert(data, _State)
         except msgspec.ValidationError:
             return groups
-        groups._groups = {(g.rule, g.route, g.place, g.kind): g for g in state.groups[:limit]}
-        groups._compared = {(rule, route): n for rule, route, n in state.compared[:MAX_ROUTES]}
+        groups._groups = {(g.way, g.place, g.kind): g for g in state.groups[:limit]}
+        groups._compared = dict(state.compared[:MAX_WAYS])
         groups.evicted = state.evicted
         return groups
 
-    def _count_comparison(self, key: tuple[str, str]) -> None:
-        if key not in self._compared and len(self._compared) >= MAX_ROUTES:
+    def _count_comparison(self, key: Way) -> None:
+        if key not in self._compared and len(self._compared) >= MAX_WAYS:
             del self._compared[min(self._compared, key=self._compared.__getitem__)]
         self._compared[key] = self._compared.get(key, 0) + 1
 
-    def _group(self, key: tuple[str, str, str, str], at: float) -> Group:
+    def _group(self, key: tuple[Way, str, str], at: float) -> Group:
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= self._limit:
@@ -128,8 +140,7 @@ class Groups:
 
 def _listed(group: Group, of: int) -> dict[str, object]:
     return {
-        "rule": group.rule,
-        "route": group.route,
+        **group.way._asdict(),
         "place": group.place,
         "kind": group.kind,
         "count": group.count,
@@ -137,6 +148,24 @@ def _listed(group: Group, of: int) -> dict[str, object]:
         "first": moment(group.first),
         "last": moment(group.last),
         "examples": list(group.examples),
+    }
+
+
+def way_of(listed: Mapping[str, object]) -> Way:
+    """The way of a listed group."""
+    return Way(*(str(listed[name]) for name in Way._fields))
+
+
+def _apart(ways: Iterable[Way]) -> dict[str, list[str]]:
+    """By route, those of API, rule and destination of which it has more than one."""
+    seen: dict[str, list[set[str]]] = {}
+    for *named, route in ways:
+        known = seen.setdefault(route, [set(), set(), set()])
+        for names, name in zip(known, named, strict=True):
+            names.add(name)
+    return {
+        route: [key for key, names in zip(Way._fields, known, strict=False) if len(names) > 1]
+        for route, known in seen.items()
     }
 
 
@@ -155,7 +184,10 @@ def group_line(group: Mapping[str, object]) -> str:
     assert isinstance(examples, list)
     shown = f", for example flow {', '.join(examples)}" if examples else ""
     since = str(group["first"])[11:16]
+    apart = group.get("apart") or ()
+    assert isinstance(apart, list | tuple)
+    whose = f" ({', '.join(str(group[key]) for key in apart)})" if apart else ""
     return (
-        f"{group['route']} → {group['place']} {group['kind']} "
+        f"{group['route']}{whose} → {group['place']} {group['kind']} "
         f"({group['count']:,} of {group['of']:,}, from {since}{shown})"
     )

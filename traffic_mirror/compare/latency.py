@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -96,7 +96,7 @@ def bucket_of(seconds: float) -> int:
 
 
 class Row(msgspec.Struct):
-    """Both distributions of one rule and destination; `slower` counts pairs in which the copy took
+    """Both distributions of one API's rule and a destination; `slower` counts pairs in which the copy took
     longer."""
 
     rule: str
@@ -105,17 +105,18 @@ class Row(msgspec.Struct):
     copy: Histogram
     slower: int = 0
     faster: int = 0
+    api: str = ""
 
 
 class Latencies:
-    """Rows by rule and destination, bounded; what comes after is not counted."""
+    """Rows by API, rule and destination, bounded; what comes after is not counted."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], Row] = {}
+        self._rows: dict[tuple[str, str, str], Row] = {}
 
-    def add(self, rule: str, destination: str, primary: float, copy: float) -> None:
+    def add(self, rule: str, destination: str, primary: float, copy: float, api: str = "") -> None:
         """Counts one pair of durations in seconds."""
-        row = self._row(rule, destination)
+        row = self._row(api, rule, destination)
         if row is None:
             return
         row.primary.add(primary)
@@ -126,7 +127,7 @@ class Latencies:
     def merge(self, other: Latencies) -> None:
         """Adds what another one counted."""
         for theirs in other._rows.values():
-            row = self._row(theirs.rule, theirs.destination)
+            row = self._row(theirs.api, theirs.rule, theirs.destination)
             if row is not None:
                 row.primary.merge(theirs.primary)
                 row.copy.merge(theirs.copy)
@@ -135,25 +136,22 @@ class Latencies:
 
     def listing(self) -> list[dict[str, object]]:
         """Each row as plain data: its quantiles in seconds (None where too few samples) and its sentence."""
+        apis: dict[str, set[str]] = {}
+        for row in self._rows.values():
+            apis.setdefault(row.rule, set()).add(row.api)
         return [
             {
+                "api": row.api,
                 "rule": row.rule,
                 "destination": row.destination,
                 "count": row.copy.count,
                 "primary": row.primary.quantiles(),
                 "copy": row.copy.quantiles(),
                 "verdict": judge_row(row),
-                "sentence": sentence(row),
+                "sentence": sentence(row, f"{row.api} / {row.rule}" if len(apis[row.rule]) > 1 else row.rule),
             }
             for row in self._rows.values()
         ]
-
-    def renamed(self, name: Callable[[str], str]) -> Latencies:
-        """The same with each rule named as `name` says."""
-        renamed = Latencies()
-        for row in self._rows.values():
-            renamed._rows[name(row.rule), row.destination] = msgspec.structs.replace(row, rule=name(row.rule))
-        return renamed
 
     def dump(self) -> list[object]:
         """All of it as plain data, for `Latencies.load`."""
@@ -167,13 +165,14 @@ class Latencies:
             rows = msgspec.convert(data, list[Row], strict=False)
         except msgspec.ValidationError:
             return latencies
-        latencies._rows = {(row.rule, row.destination): row for row in rows[:MAX_ROWS]}
+        latencies._rows = {(row.api, row.rule, row.destination): row for row in rows[:MAX_ROWS]}
         return latencies
 
-    def _row(self, rule: str, destination: str) -> Row | None:
-        row = self._rows.get((rule, destination))
+    def _row(self, api: str, rule: str, destination: str) -> Row | None:
+        row = self._rows.get((api, rule, destination))
         if row is None and len(self._rows) < MAX_ROWS:
-            row = self._rows[rule, destination] = Row(rule, destination, Histogram(), Histogram())
+            row = Row(rule, destination, Histogram(), Histogram(), api=api)
+            self._rows[api, rule, destination] = row
         return row
 
 
@@ -188,12 +187,12 @@ def judge_row(row: Row) -> str:
     return next((verdict for _, verdict, _ in _tails(row)), median) if median == "alike" else median
 
 
-def sentence(row: Row) -> str:
-    """What the row says, for people."""
+def sentence(row: Row, rule: str) -> str:
+    """What the row says, for people, who know its rule by the name `rule`."""
     median = _judge_medians(row)
     if median == "unknown":
         few = f"{row.copy.count} of {_LEAST_PAIRS}"
-        return f"{row.destination} on {row.rule}: too few pairs to compare times ({few})."
+        return f"{row.destination} on {rule}: too few pairs to compare times ({few})."
     mine, theirs = row.primary.quantile(0.5) or 0.0, row.copy.quantile(0.5) or 0.0
     other = [
         f"{verdict} at {name} ({times:.1f} times)"
@@ -203,9 +202,9 @@ def sentence(row: Row) -> str:
     but = f", but {' and '.join(other)}" if other else ""
     if median == "alike":
         both = f"{_ms(theirs)} and {_ms(mine)} at p50{_tail(row)}"
-        return f"{row.destination} is as fast as the primary on {row.rule}{but}: {both}."
+        return f"{row.destination} is as fast as the primary on {rule}{but}: {both}."
     return (
-        f"{row.destination} is {median} than the primary on {row.rule}{but}: "
+        f"{row.destination} is {median} than the primary on {rule}{but}: "
         f"{_ms(theirs)} instead of {_ms(mine)} at p50 ({_times(mine, theirs):.1f} times){_tail(row)}."
     )
 

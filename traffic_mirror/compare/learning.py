@@ -46,6 +46,7 @@ class Candidate(msgspec.Struct, frozen=True):
     place: str
     count: int
     of: int
+    api: str = ""
 
 
 class Lesson(msgspec.Struct):
@@ -77,34 +78,34 @@ class Baselines:
     """The lessons of all routes, bounded in routes, in places a route, and in places."""
 
     def __init__(self) -> None:
-        self._lessons: dict[tuple[str, str], Lesson] = {}
+        self._lessons: dict[tuple[str, str, str], Lesson] = {}
         self._kept = 0
 
-    def lesson(self, rule: str, route: str) -> Lesson:
+    def lesson(self, rule: str, route: str, api: str = "") -> Lesson:
         """What is known of a route, made when it is new; the one compared least makes room."""
-        lesson = self._lessons.get((rule, route))
+        lesson = self._lessons.get((api, rule, route))
         if lesson is None:
             if len(self._lessons) >= MAX_ROUTES:
                 least = min(self._lessons, key=lambda key: self._lessons[key].compared)
                 self._kept -= len(self._lessons.pop(least).places)
-            lesson = self._lessons[rule, route] = Lesson()
+            lesson = self._lessons[api, rule, route] = Lesson()
         return lesson
 
-    def learn(self, rule: str, route: str, verdict: Verdict) -> None:
+    def learn(self, rule: str, route: str, verdict: Verdict, api: str = "") -> None:
         """Takes the verdict of the primary against its own baseline, given without a lesson."""
         if verdict.verdict == "incomparable":
             return
-        lesson = self.lesson(rule, route)
+        lesson = self.lesson(rule, route, api)
         lesson.baseline += 1
         for key in {_key(generalise(d.place), d.kind) for d in verdict.differences}:
             if (place := self._place(lesson, key)) is not None:
                 place.noise += 1
 
-    def observe(self, rule: str, route: str, verdict: Verdict) -> None:
+    def observe(self, rule: str, route: str, verdict: Verdict, api: str = "") -> None:
         """Takes the verdict of the primary against a copy, given with this route's lesson."""
         if verdict.verdict == "incomparable":
             return
-        lesson = self.lesson(rule, route)
+        lesson = self.lesson(rule, route, api)
         lesson.compared += 1
         seen: set[str] = set()
         for difference in verdict.differences:
@@ -131,25 +132,25 @@ class Baselines:
     def candidates(self) -> list[Candidate]:
         """Places that differ in (almost) every comparison, each time with values not seen before."""
         return [
-            Candidate(rule, route, key.rpartition(" ")[0], place.raw, lesson.compared)
-            for (rule, route), lesson in self._lessons.items()
+            Candidate(rule, route, key.rpartition(" ")[0], place.raw, lesson.compared, api)
+            for (api, rule, route), lesson in self._lessons.items()
             for key, place in lesson.places.items()
             if _is_candidate(key, place, lesson)
         ]
 
     def dump(self) -> list[object]:
         """All of it as plain data, for `Baselines.load`."""
-        return [[rule, route, msgspec.to_builtins(lesson)] for (rule, route), lesson in self._lessons.items()]
+        return [[*key, msgspec.to_builtins(lesson)] for key, lesson in self._lessons.items()]
 
     @classmethod
     def load(cls, data: object) -> Baselines:
         """The lessons that `dump` gave; data of another shape gives none."""
         baselines = cls()
         try:
-            rows = msgspec.convert(data, list[tuple[str, str, Lesson]])
+            rows = msgspec.convert(data, list[tuple[str, str, str, Lesson]])
         except msgspec.ValidationError:
             return baselines
-        baselines._lessons = {(rule, route): lesson for rule, route, lesson in rows[:MAX_ROUTES]}
+        baselines._lessons = {(api, rule, route): lesson for api, rule, route, lesson in rows[:MAX_ROUTES]}
         baselines._kept = sum(len(lesson.places) for lesson in baselines._lessons.values())
         return baselines
 

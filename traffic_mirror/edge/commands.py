@@ -149,7 +149,7 @@ def noise_lines(parts: Mapping[str, object]) -> list[str]:
     """The noise candidates, and the places of a `compare:` that matched nothing, in words."""
     candidates = Baselines.load(parts.get("baselines")).candidates()
     try:
-        unused = msgspec.convert(parts.get("unused"), list[tuple[str, str]])
+        unused = msgspec.convert(parts.get("unused"), list[tuple[str, str, str]])
     except msgspec.ValidationError:
         unused = []
     return [
@@ -157,7 +157,10 @@ def noise_lines(parts: Mapping[str, object]) -> list[str]:
             f"likely noise: {found.route} → {found.place} ({found.count:,} of {found.of:,}, ever-new values)"
             for found in candidates
         ),
-        *(f"matched nothing so far: `{place}` in the compare: of rule {rule}" for rule, place in unused),
+        *(
+            f"matched nothing so far: `{place}` in the compare: of {api} / {rule}"
+            for api, rule, place in unused
+        ),
     ]
 
 

@@ -50,7 +50,7 @@ class Accounts:
     `own` is this worker's; `set_base` takes what earlier workers counted and `set_tally` what ended at
     the edge since this one began. `seconds` are the delivered copies' durations by destination,
     `failures` the last copies that did not arrive, `incomparable` why answers could not be compared,
-    `unused` the rules and expressions of their `compare:` that matched nothing.
+    `unused` the APIs, rules and expressions of their `compare:` that matched nothing.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Accounts:
         self.history = History()
         self.samples = Samples()
         self.incomparable: dict[str, int] = {}
-        self.unused: list[tuple[str, str]] = []
+        self.unused: list[tuple[str, str, str]] = []
         self.paused = False
         self._base: tuple[Count, ...] = ()
         self._verdicts: tuple[VerdictCount, ...] = ()

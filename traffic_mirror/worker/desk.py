@@ -175,10 +175,12 @@ class Desk:
 
     def _look_for_unused(self) -> None:
         found = self._program.unused() if self._program is not None else []
-        unused = [(rule, self._teller.masker.text(expression)) for rule, expression in found]
-        for rule, expression in unused:
-            if (rule, expression) not in self._accounts.unused:
-                logger.warning("rule %s: `%s` in its compare: has matched nothing so far", rule, expression)
+        unused = [(api, rule, self._teller.masker.text(expression)) for api, rule, expression in found]
+        for api, rule, expression in unused:
+            if (api, rule, expression) not in self._accounts.unused:
+                logger.warning(
+                    "%s / %s: `%s` in its compare: has matched nothing so far", api, rule, expression
+                )
         self._accounts.unused = unused
 
     def _ended(self, errand: Errand) -> None:

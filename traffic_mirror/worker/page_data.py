@@ -10,6 +10,7 @@ from time import time
 import msgspec
 
 from traffic_mirror.compare import Histogram
+from traffic_mirror.compare.groups import way_of
 from traffic_mirror.ledger import Ledger, Row
 from traffic_mirror.masking import Masker
 from traffic_mirror.spec.model import Destination, Spec
@@ -74,7 +75,7 @@ class PageData:
         view, state, history = self._view, self._view.state, self._view.accounts.history
         whole = view.ledger()
         outcomes = whole.outcomes()
-        groups = view.accounts.groups.listing()
+        groups = view.accounts.groups.told_apart()
         loads = view.loads()
         wanted = arguments.get("destinations", "").lower()
         found = [load for load in loads if wanted in load.destination.lower()]
@@ -161,7 +162,7 @@ class PageData:
 
     def _differences(self, arguments: Arguments) -> object:
         words = arguments.get("q", "").lower().split()
-        groups = [_keyed(group) for group in self._view.accounts.groups.listing()]
+        groups = [_keyed(group) for group in self._view.accounts.groups.told_apart()]
         found = [group for group in groups if all(word in _text(group) for word in words)]
         samples = self._view.accounts.samples
         return {
@@ -172,9 +173,7 @@ class PageData:
             "groups": [
                 {
                     **group,
-                    "samples": samples.of(
-                        (str(group["rule"]), str(group["route"]), str(group["place"]), str(group["kind"]))
-                    ),
+                    "samples": samples.of((way_of(group), str(group["place"]), str(group["kind"]))),
                 }
                 for group in found[:_GROUPS]
             ],
@@ -244,7 +243,12 @@ def _by_outcome(row: Row) -> dict[str, dict[str, int]]:
 
 def _keyed(group: Mapping[str, object]) -> dict[str, object]:
     """A group with one value that names it."""
-    return {**group, "key": " ".join(str(group[name]) for name in ("rule", "kind", "place", "route"))}
+    return {
+        **group,
+        "key": " ".join(
+            str(group[name]) for name in ("api", "rule", "destination", "kind", "place", "route")
+        ),
+    }
 
 
 def _text(group: Mapping[str, object]) -> str:

@@ -84,12 +84,12 @@ class Program:
             found = self._policies[api, rule] = (policy, PolicyUse(policy))
         return found
 
-    def unused(self) -> list[tuple[str, str]]:
-        """Rules, and expressions of their `compare:` that matched nothing in many comparisons, nor those of
-        other rules, with which a rule may share what its spec says."""
+    def unused(self) -> list[tuple[str, str, str]]:
+        """APIs, their rules, and expressions of these' `compare:` that matched nothing in many comparisons,
+        nor those of other rules, with which a rule may share what its spec says."""
         matched = {text for _, use in self._policies.values() for text in tuple(use.matched)}
         return [
-            (self.spec.apis[api].rules[rule].name, expression)
+            (self.spec.apis[api].name, self.spec.apis[api].rules[rule].name, expression)
             for (api, rule), (_, use) in self._policies.items()
             for expression in use.never_matched()
             if expression not in matched

@@ -6,7 +6,7 @@ from collections import deque
 
 import msgspec
 
-from traffic_mirror.compare import Difference, Verdict
+from traffic_mirror.compare import Difference, Verdict, Way
 from traffic_mirror.compare.places import generalise
 from traffic_mirror.masking import Masker
 
@@ -15,7 +15,7 @@ EACH = 3
 PLACES = 20  # of one verdict
 PER_SECOND = 50  # verdicts; more are not looked at
 
-Key = tuple[str, str, str, str]
+Key = tuple[Way, str, str]
 
 
 class Sample(msgspec.Struct):
@@ -35,7 +35,7 @@ class Sample(msgspec.Struct):
 
 
 class Samples:
-    """The newest samples of each group, by the group's rule, route, place and kind."""
+    """The newest samples of each group, by the group's way, place and kind."""
 
     def __init__(self) -> None:
         self._groups: dict[Key, deque[Sample]] = {}
@@ -45,14 +45,14 @@ class Samples:
         """A second has passed."""
         self._left = PER_SECOND
 
-    def add(self, rule: str, route: str, verdict: Verdict, flow: Sample, masker: Masker) -> None:
+    def add(self, way: Way, verdict: Verdict, flow: Sample, masker: Masker) -> None:
         """Takes a verdict's differences; `flow` is filled but for the place and its values."""
         if not verdict.differences or self._left <= 0:
             return
         self._left -= 1
         flow.url = masker.text(flow.url)
         for difference in verdict.differences[:PLACES]:
-            self._add((rule, route, generalise(difference.place), difference.kind), difference, flow, masker)
+            self._add((way, generalise(difference.place), difference.kind), difference, flow, masker)
 
     def of(self, key: Key) -> list[Sample]:
         """A group's samples, the newest first."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from traffic_mirror.compare import Verdict
+from traffic_mirror.compare import Verdict, Way
 from traffic_mirror.copies import trace_id_of
 from traffic_mirror.masking import Masker, credentials_in
 from traffic_mirror.wire.frames import Shown
@@ -52,10 +52,10 @@ class Teller:
         route.row.judge(verdict.verdict)
         self._accounts.history.judged(verdict.verdict)
         self._report.judged(route.row.key, verdict.verdict)
-        name = route_of(errand)
-        self._accounts.groups.add(route.rule, name, verdict, request.id, request.time)
+        way = Way(*route.row.key, route_of(errand))
+        self._accounts.groups.add(way, verdict, request.id, request.time)
         if verdict.differences:
-            self._accounts.samples.add(route.rule, name, verdict, sample_of(errand), masker)
+            self._accounts.samples.add(way, verdict, sample_of(errand), masker)
         elif verdict.reason:
             reasons = self._accounts.incomparable
             reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1

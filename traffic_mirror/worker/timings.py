@@ -64,4 +64,4 @@ class Timings:
             del self._waiting[flow]
 
     def _pair(self, route: Route, primary: float, copy: float) -> None:
-        self._accounts.latencies.add(route.rule, route.destination, primary, copy)
+        self._accounts.latencies.add(route.rule, route.destination, primary, copy, route.api)

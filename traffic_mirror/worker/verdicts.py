@@ -132,16 +132,16 @@ class Verdicts:
         policy, use = errand.route.policy()
         if is_baseline(errand):
             return partial(compare, errand, policy, seconds, monotonic)
-        lesson = self._accounts.baselines.lesson(errand.route.rule, route_of(errand))
+        lesson = self._accounts.baselines.lesson(errand.route.rule, route_of(errand), errand.route.api)
         return partial(compare, errand, policy, seconds, monotonic, use, lesson)
 
     def _judged(self, errand: Errand, verdict: Verdict) -> None:
-        rule, route = errand.route.rule, route_of(errand)
+        api, rule, route = errand.route.api, errand.route.rule, route_of(errand)
         if is_baseline(errand):
-            self._accounts.baselines.learn(rule, route, verdict)
+            self._accounts.baselines.learn(rule, route, verdict, api)
             self._tell(errand, None)
         else:
-            self._accounts.baselines.observe(rule, route, verdict)
+            self._accounts.baselines.observe(rule, route, verdict, api)
             self._tell(errand, verdict)
 
     def _refuse(self, errand: Errand, reason: str) -> None:

@@ -99,7 +99,9 @@ class View:
                 self.masker.value(msgspec.to_builtins(found))
                 for found in self.accounts.baselines.candidates()
             ],
-            "unused": [{"rule": rule, "expression": text} for rule, text in self.accounts.unused],
+            "unused": [
+                {"api": api, "rule": rule, "expression": text} for api, rule, text in self.accounts.unused
+            ],
         }
 
     def failures(self) -> list[dict[str, object]]:

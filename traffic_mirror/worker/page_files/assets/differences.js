@@ -14,7 +14,7 @@ export function differences(app) {
   return [
     h("div", { class: "title", key: "title" }, h("h1", null, "Differences"),
       h("p", { class: "sub" }, summary(page)),
-      h("input", { type: "search", placeholder: "Filter by place, rule, route", "aria-label": "Filter differences", value: ui.find.differences ?? "",
+      h("input", { type: "search", placeholder: "Filter by place, route, rule, API, destination", "aria-label": "Filter differences", value: ui.find.differences ?? "",
         oninput: (event) => app.change({ find: { ...ui.find, differences: event.target.value } }) })),
     answer ? list(app, answer) : h("p", { class: "nothing", key: "wait" }, "Reading…"),
     answer ? noise(answer) : null,
@@ -46,10 +46,10 @@ function noise({ candidates, unused }) {
   if (!candidates.length && !unused.length) return null;
   return h("section", { class: "card", key: "noise" },
     candidates.length ? [h("h2", { key: "candidates" }, "Likely noise"), h("p", { class: "sub", key: "why" }, "Places that differ nearly always, with ever-new values. Name them in ignore if they are noise."),
-      h("ul", { key: "places" }, candidates.map((it) => h("li", { key: `${it.rule} ${it.route} ${it.place}` },
-        h("code", null, it.place), ` ${it.route}, `, h("b", null, count(it.count)), ` of ${count(it.of)}`, h("span", { class: "sub" }, ` rule ${it.rule}`))))] : null,
+      h("ul", { key: "places" }, candidates.map((it) => h("li", { key: `${it.api} ${it.rule} ${it.route} ${it.place}` },
+        h("code", null, it.place), ` ${it.route}, `, h("b", null, count(it.count)), ` of ${count(it.of)}`, h("span", { class: "sub" }, ` ${it.api} / ${it.rule}`))))] : null,
     unused.length ? [h("h2", { key: "unused" }, "Matched nothing so far"), h("p", { class: "sub", key: "likely" }, "Places that a compare: names and no answer has. They are likely misspelt."),
-      h("ul", { key: "expressions" }, unused.map((it) => h("li", { key: `${it.rule} ${it.expression}` }, h("code", null, it.expression), h("span", { class: "sub" }, ` rule ${it.rule}`))))] : null);
+      h("ul", { key: "expressions" }, unused.map((it) => h("li", { key: `${it.api} ${it.rule} ${it.expression}` }, h("code", null, it.expression), h("span", { class: "sub" }, ` ${it.api} / ${it.rule}`))))] : null);
 }
 
 function item(app, group, i, open) {
@@ -58,13 +58,21 @@ function item(app, group, i, open) {
     h("button", { type: "button", class: "head", "aria-expanded": String(open), "aria-controls": open ? id : null,
       onclick: () => app.change({ group: open ? null : group.key }) },
       h("span", { class: "what" }, placeOf(group.place), " ", kindOf(group.kind)),
-      h("span", { class: "where" }, group.route, group.rule === group.route ? null : h("span", { class: "sub" }, ` · rule ${group.rule}`)),
+      h("span", { class: "where" }, group.route, ownerOf(group)),
       h("span", { class: "many" },
         h("span", { class: "numbers" }, h("span", null, h("b", null, count(group.count)), ` of ${count(group.of)}`), h("b", { class: "differs" }, share(group.count, group.of))),
         shareBar([{ name: "differ", label: "differ", n: group.count }, { name: "match", label: "else", n: Math.max(0, group.of - group.count) }], "Share of compared answers")),
       h("span", { class: "last sub" }, ago(seconds(group.last), app.page.now))),
     open ? h("div", { class: "examples", id }, group.samples.length
       ? group.samples.map((sample) => example(sample, group)) : h("p", { class: "nothing" }, "No example's values are kept any more; the results file has them all.")) : null);
+}
+
+// The rule, and what else tells a group from others of its route: its API, its destination.
+function ownerOf(group) {
+  const parts = [group.apart.includes("api") ? `API ${group.api}` : null,
+    group.rule === group.route ? null : `rule ${group.rule}`,
+    group.apart.includes("destination") ? `to ${group.destination}` : null].filter(Boolean);
+  return parts.length ? h("span", { class: "sub" }, ` · ${parts.join(" · ")}`) : null;
 }
 
 function example(sample, group) {

@@ -175,7 +175,7 @@ function topDifferences({ differing, differing_total: total, now }) {
     h("div", { class: "title" }, h("h2", null, "What differs"), total ? h("a", { href: "#differences" }, total === 1 ? "the group" : `all ${count(total)} groups`) : null),
     differing.length ? h("ol", { class: "top" }, differing.map((group) =>
       h("li", { key: group.key }, h("a", { href: `#differences?${new URLSearchParams({ group: group.key })}` }, placeOf(group.place), " ", kindOf(group.kind)),
-        h("p", { class: "sub" }, `${group.route}: ${count(group.count)} of ${count(group.of)}, last ${ago(unix(group.last), now)}`))))
+        h("p", { class: "sub" }, `${[group.route, ...group.apart.map((key) => group[key])].join(", ")}: ${count(group.count)} of ${count(group.of)}, last ${ago(unix(group.last), now)}`))))
       : h("p", { class: "nothing" }, "Nothing so far."));
 }
 
