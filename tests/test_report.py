@@ -119,6 +119,50 @@ def test_the_share_that_is_accepted(results: Path, accepted: str, code: int) -> 
     assert main(["report", "--max-differ", accepted, str(results)]) == code
 
 
+UNDELIVERED = {
+    "not looked at": ((), "; 1 not delivered, ", 0),
+    "accepted": (("--max-undelivered", "8.4%"), "; 1 not delivered (8.33%; 8.40% accepted), ", 0),
+    "too many": (("--max-undelivered=0.08",), "; 1 not delivered (8.33%; 8.00% accepted), ", 1),
+    "none accepted": (("--max-undelivered", "0"), "; 1 not delivered (8.33%; 0.00% accepted), ", 1),
+}
+
+
+@pytest.mark.parametrize("form", [None, "--json", "--markdown"], ids=["text", "json", "markdown"])
+@pytest.mark.parametrize(("options", "said", "code"), UNDELIVERED.values(), ids=UNDELIVERED.keys())
+def test_the_share_of_copies_that_may_be_undelivered(
+    options: tuple[str, ...],
+    said: str,
+    code: int,
+    form: str | None,
+    results: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["report", *([form] if form else []), "--max-differ", "1", *options, str(results)]
+    assert main(arguments) == code
+    out = capsys.readouterr().out
+    if form == "--json":
+        data = json.loads(out)
+        assert (data["ok"], data["delivery_ok"], data["undelivered"]) == (code == 0, code == 0, 1)
+    else:
+        assert said in out.splitlines()[0]
+    if form == "--markdown":
+        assert out.startswith("### ❌" if code else "### ✅")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_junit_tells_undelivered_copies_and_no_accepted_difference(
+    code: int, results: Path, tmp_path: Path
+) -> None:
+    junit, limit = tmp_path / "junit.xml", ("50%", "5%")[code]
+    options = ["--max-differ", "1", "--max-undelivered", limit, "--junit", str(junit)]
+    assert main(["report", *options, str(results)]) == code
+    suite = ET.fromstring(junit.read_text(encoding="utf-8"))[0]
+    (case,) = [case for case in suite if case.get("name") == "copies were delivered"]
+    assert (suite.get("failures"), case.find("failure") is not None) == (str(code), code == 1)
+    if code:
+        assert "shadow dropped: queue_full (1)" in (case.findtext("failure") or "")
+
+
 @pytest.mark.parametrize("share", ["2", "-1", "x", "101%", "nan"])
 def test_what_is_no_share_is_refused(results: Path, share: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -38,6 +38,7 @@ class Summary:
         self.reading = Reading()
         self.outcomes: Counter[str] = Counter()
         self.lost: Counter[tuple[str, str, str]] = Counter()
+        self.undelivered = 0
         self.verdicts: Counter[str] = Counter({"match": 0, "differ": 0, "incomparable": 0})
         self.destinations: dict[str, Counter[str]] = {}
         self.reasons: Counter[str] = Counter()
@@ -61,6 +62,12 @@ class Summary:
         return self.verdicts["differ"] / self.compared if self.compared else 0.0
 
     @property
+    def undelivered_share(self) -> float:
+        """The share of copies that did not arrive among those that should have."""
+        meant = self.outcomes["delivered"] + self.undelivered
+        return self.undelivered / meant if meant else 0.0
+
+    @property
     def groups_left_out(self) -> int:
         """How many groups of differences, those seen least, made room for others."""
         return self._groups.evicted
@@ -70,6 +77,7 @@ class Summary:
         self.lines += 1
         self.outcomes[line.outcome] += 1
         if line.outcome not in ("delivered", "sampled_out") and line.reason != _BY_DESIGN:
+            self.undelivered += 1
             _count(self.lost, (line.destination, line.outcome, line.reason or "unknown"))
         if line.verdict is None:
             return
@@ -102,8 +110,10 @@ class Summary:
             routes.setdefault(key, Counter()).update(counts)
         return routes
 
-    def as_data(self, max_differ: float) -> dict[str, object]:
-        """The report as plain data."""
+    def as_data(self, max_differ: float, max_undelivered: float | None = None) -> dict[str, object]:
+        """The report as plain data; a share of undelivered copies of None is not looked at."""
+        differ_ok = self.compared > 0 and self.share <= max_differ
+        delivery_ok = max_undelivered is None or self.undelivered_share <= max_undelivered
         return {
             "lines": self.lines,
             "bad_lines": self.reading.bad,
@@ -121,7 +131,12 @@ class Summary:
             "incomparable": dict(self.reasons),
             "share": self.share,
             "max_differ": max_differ,
-            "ok": self.compared > 0 and self.share <= max_differ,
+            "differ_ok": differ_ok,
+            "undelivered": self.undelivered,
+            "undelivered_share": self.undelivered_share,
+            "max_undelivered": max_undelivered,
+            "delivery_ok": delivery_ok,
+            "ok": differ_ok and delivery_ok,
             "differences": self._differences(),
             "groups_left_out": self.groups_left_out,
             "candidates": self._candidates(),
@@ -183,16 +198,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-differ", metavar="SHARE", type=_share, default=0.0,
         help="the share of differing verdicts to accept, 0 to 1 or 0%% to 100%%; above it the exit code is 1",
     )  # fmt: skip
+    parser.add_argument(
+        "--max-undelivered", metavar="SHARE", type=_share,
+        help="the share of copies not delivered to accept, likewise; if absent it is not looked at",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reads all results and prints the report: 0, 1 when more differ than accepted or nothing was compared,
-    2 when a file can't be read or holds no results."""
+    """Reads all results and prints the report: 0, 1 when more differ or did not arrive than accepted or when
+    nothing was compared, 2 when a file can't be read or holds no results."""
     summary = Summary()
     try:
         for name in args.results:
             _read_named(name, summary)
-        data = summary.as_data(args.max_differ)
+        data = summary.as_data(args.max_differ, args.max_undelivered)
         if args.junit is not None:
             args.junit.write_text(as_junit(data, summary.routes()), encoding="utf-8")
     except OSError as error:

@@ -81,8 +81,12 @@ def as_markdown(data: Data) -> str:
 
 
 def as_junit(data: Data, routes: Mapping[tuple[str, str, str], Counter[str]]) -> str:
-    """The report as JUnit XML: a test case for each rule and route; failures only where the report fails."""
-    limit, ok = cast("float", data["max_differ"]), bool(data["ok"])
+    """The report as JUnit XML: a test case for each rule and route; failures only where the report fails.
+
+    Another says whether anything was compared where nothing was, and one whether copies arrived where that
+    is asked for.
+    """
+    limit, ok = cast("float", data["max_differ"]), bool(data["differ_ok"])
     suite = ET.Element("testsuite", name="traffic-mirror")
     for (api, rule, route), counts in routes.items():
         named = f"{api} / {rule}" if api else rule
@@ -99,6 +103,11 @@ def as_junit(data: Data, routes: Mapping[tuple[str, str, str], Counter[str]]) ->
     if not _compared(data):
         case = ET.SubElement(suite, "testcase", classname="traffic-mirror", name="anything was compared")
         ET.SubElement(case, "failure", message="nothing was compared").text = _xml(_outcomes(data))
+    if data["max_undelivered"] is not None:
+        case = ET.SubElement(suite, "testcase", classname="traffic-mirror", name="copies were delivered")
+        if not data["delivery_ok"]:
+            lines = _xml("\n".join(f"{_lost(row)} ({row['count']:,})" for row in _rows(data, "lost")))
+            ET.SubElement(case, "failure", message=_undelivered(data)).text = lines
     counted = {"tests": "testcase", "failures": "testcase/failure", "skipped": "testcase/skipped"}
     for name, path in counted.items():
         suite.set(name, str(len(suite.findall(path))))
@@ -111,14 +120,24 @@ def as_junit(data: Data, routes: Mapping[tuple[str, str, str], Counter[str]]) ->
 def _headline(data: Data) -> str:
     verdicts, compared = cast("dict[str, int]", data["verdicts"]), _compared(data)
     if not compared:
-        return "nothing was compared"
+        return (
+            "nothing was compared" if data["delivery_ok"] else f"nothing was compared; {_undelivered(data)}"
+        )
     accepted = cast("float", data["max_differ"])
     said = f"{verdicts['differ']:,} of {compared:,} answers differ ({cast('float', data['share']):.2%})"
     said += f", {accepted:.2%} accepted" if accepted else ""
-    lost = sum(cast("int", row["count"]) for row in _rows(data, "lost"))
-    beside = {"not delivered": lost, "incomparable": verdicts["incomparable"]}
-    left = ", ".join(f"{count:,} {name}" for name, count in beside.items() if count)
+    beside = [_undelivered(data)] if data["undelivered"] else []
+    beside += [f"{verdicts['incomparable']:,} incomparable"] if verdicts["incomparable"] else []
+    left = ", ".join(beside)
     return f"{said}; {left}" if left else said
+
+
+def _undelivered(data: Data) -> str:
+    """How many copies did not arrive; with their share where there is a limit to it."""
+    said, limit = f"{data['undelivered']:,} not delivered", cast("float | None", data["max_undelivered"])
+    if limit is None:
+        return said
+    return f"{said} ({cast('float', data['undelivered_share']):.2%}; {limit:.2%} accepted)"
 
 
 def _compared(data: Data) -> int:
