@@ -159,6 +159,18 @@ def test_the_report_makes_a_regression_test_of_it(tmp_path: Path) -> None:
     assert accepted.returncode == 0
 
 
+def test_a_small_capture_hears_of_places_that_match_nothing(tmp_path: Path) -> None:
+    capture = save(tmp_path / "capture.mitm", [recorded(number, time.time() - 1000) for number in range(3)])
+    with pricing() as shadow:
+        compare = '{ignore: ["body:$.price", "body:$.prise"]}'
+        spec = spec_of(shadow).replace("compare: true", f"compare: {compare}")
+        ran, lines = run_over(tmp_path, capture, spec, "mirror_offline=true")
+    assert [line["verdict"] for line in lines] == ["match"] * 3
+    said = ran.stdout + ran.stderr
+    assert "shop / items: `body:$.prise` in its compare: matched nothing in the last 3 comparisons" in said
+    assert said.count("matched nothing") == 1
+
+
 def test_as_fast_as_the_bounds_allow_drops_nothing(tmp_path: Path) -> None:
     flows = [recorded(number, time.time() - 86400) for number in range(400)]
     capture = save(tmp_path / "capture.mitm", flows)

@@ -17,6 +17,9 @@ from traffic_mirror.compare.values import without_surrogates
 from traffic_mirror.spec.model import Compare
 from traffic_mirror.spec.place import PlaceError
 
+LEAST_COMPARED = 20
+"""In fewer comparisons, that an expression matched nothing is no sign that it is misspelt."""
+
 _MAX_REGEX_MEMORY = 1 << 20
 _MARKS = 0xF0000  # of a private plane, so that no expression of another pair is after them
 
@@ -123,12 +126,12 @@ def read_number(value: object) -> Decimal | None:
 
 
 class PolicyUse:
-    """Which expressions of a policy ever matched, over many comparisons: one that never does is likely
-    misspelt."""
+    """Which expressions of a policy ever matched, over `compared` comparisons: one that does in none of many
+    is likely misspelt."""
 
     def __init__(self, policy: Policy) -> None:
         self._unused: dict[str, Expression] = {e.text: e for e in policy.expressions()}
-        self._compared = 0
+        self.compared = 0
         self.matched: set[str] = set()
 
     def mark(self, expression: Expression) -> None:
@@ -139,8 +142,8 @@ class PolicyUse:
     def wants_look(self) -> bool:
         """Whether to look for unmatched places in a whole answer: at the first ones, then ever more
         seldom."""
-        self._compared += 1
-        return bool(self._unused) and (self._compared < 20 or self._compared % 64 == 0)
+        self.compared += 1
+        return bool(self._unused) and (self.compared < 20 or self.compared % 64 == 0)
 
     def look(self, headers: Sequence[str], find: Callable[[Expression], bool]) -> None:
         """Marks what matches one of an answer's headers (lower case), or what `find` finds in its body."""
@@ -149,6 +152,6 @@ class PolicyUse:
             if expression.part == "status" or named or (expression.part == "body" and find(expression)):
                 self.mark(expression)
 
-    def never_matched(self, after: int = 20) -> tuple[str, ...]:
+    def never_matched(self, after: int = LEAST_COMPARED) -> tuple[str, ...]:
         """The expressions that matched nothing in at least `after` comparisons."""
-        return tuple(self._unused) if self._compared >= after else ()
+        return tuple(self._unused) if self.compared >= after else ()

@@ -15,7 +15,7 @@ from traffic_mirror.worker.errand import Errand, Outcome
 from traffic_mirror.worker.notes import Notes
 from traffic_mirror.worker.pairing import Pairing
 from traffic_mirror.worker.pipes import Outlet
-from traffic_mirror.worker.program import Lanes, Program
+from traffic_mirror.worker.program import Lanes, Program, Unused
 from traffic_mirror.worker.report import Report
 from traffic_mirror.worker.results import Results, line_of_unsent, url_of_original
 from traffic_mirror.worker.teller import SHOWN_BODY, Teller, credentials_of
@@ -142,6 +142,7 @@ class Desk:
         for lane in self.lanes:
             lane.give_up_all(Outcome("dropped", "shutdown"))
         self._verdicts.close()
+        self._conclude_unused()
         self.report.flush()
         if self._teller.results is not None:
             await self._teller.results.close()
@@ -175,13 +176,28 @@ class Desk:
 
     def _look_for_unused(self) -> None:
         found = self._program.unused() if self._program is not None else []
-        unused = [(api, rule, self._teller.masker.text(expression)) for api, rule, expression in found]
-        for api, rule, expression in unused:
-            if (api, rule, expression) not in self._accounts.unused:
-                logger.warning(
-                    "%s / %s: `%s` in its compare: has matched nothing so far", api, rule, expression
-                )
+        unused = [(api, rule, expression) for api, rule, expression, _ in found]
+        for name in unused:
+            if name not in self._accounts.unused:
+                logger.warning("%s / %s: `%s` in its compare: has matched nothing so far", *name)
         self._accounts.unused = unused
+
+    def _conclude_unused(self) -> None:
+        """Says what matched nothing by the end, in however few comparisons, and was not said yet."""
+        rules: dict[str, list[Unused]] = {}
+        for found in self._program.unused(1) if self._program is not None else ():
+            if (found.api, found.rule, found.expression) not in self._accounts.unused:
+                rules.setdefault(found.expression, []).append(found)
+        for expression, (first, *others) in rules.items():
+            logger.warning(
+                "%s / %s%s: `%s` in its compare: matched nothing in the last %s; it is misspelt, or these "
+                "answers have no such place",
+                first.api,
+                first.rule,
+                f" and {len(others)} more rules" if others else "",
+                expression,
+                _comparisons(sum(found.compared for found in (first, *others))),
+            )
 
     def _ended(self, errand: Errand) -> None:
         outcome, route, case = errand.outcome, errand.route, errand.case
@@ -234,3 +250,8 @@ class Desk:
 def seconds_of(errand: Errand) -> float:
     """How long a copy was on the network; 0 when it never got there."""
     return errand.sent.seconds if errand.sent is not None else 0.0
+
+
+def _comparisons(count: int) -> str:
+    """So many, in words."""
+    return "comparison" if count == 1 else f"{count:,} comparisons"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from traffic_mirror.compare import Policy, PolicyUse, compile_policy
+from traffic_mirror.compare.policy import LEAST_COMPARED
 from traffic_mirror.copies import compile_plan
 from traffic_mirror.masking import Masker
 from traffic_mirror.spec.model import Api, Destination, Rule, Spec, find_rule
@@ -56,6 +58,15 @@ class Lanes:
         await asyncio.gather(*(lane.close() for lane in self))
 
 
+class Unused(NamedTuple):
+    """An expression of a rule's `compare:` that matched nothing in so many comparisons, secrets masked."""
+
+    api: str
+    rule: str
+    expression: str
+    compared: int
+
+
 class Program:
     """A spec with its lanes. Routes and policies are compiled when a rule's first copy comes, then kept."""
 
@@ -84,16 +95,19 @@ class Program:
             found = self._policies[api, rule] = (policy, PolicyUse(policy))
         return found
 
-    def unused(self) -> list[tuple[str, str, str]]:
-        """APIs, their rules, and expressions of these' `compare:` that matched nothing in many comparisons,
-        nor those of other rules, with which a rule may share what its spec says."""
+    def unused(self, after: int = LEAST_COMPARED) -> list[Unused]:
+        """Expressions of each rule's `compare:` that matched nothing in `after` comparisons or more, nor in
+        those of other rules, with which a rule may share what its spec says."""
         matched = {text for _, use in self._policies.values() for text in tuple(use.matched)}
-        return [
-            (self.spec.apis[api].name, self.spec.apis[api].rules[rule].name, expression)
-            for (api, rule), (_, use) in self._policies.items()
-            for expression in use.never_matched()
-            if expression not in matched
-        ]
+        found = []
+        for (api, rule), (_, use) in self._policies.items():
+            api_of_it, rule_of_it = find_rule(self.spec, api, rule)
+            found += [
+                Unused(api_of_it.name, rule_of_it.name, self._masker.text(expression), use.compared)
+                for expression in use.never_matched(after)
+                if expression not in matched
+            ]
+        return found
 
     def _compile(self, api_index: int, rule_index: int, destination_index: int) -> Route:
         api, rule = find_rule(self.spec, api_index, rule_index)
