@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from traffic_mirror.compare.budget import Budget
 from traffic_mirror.compare.moments import near, read_unix
+from traffic_mirror.compare.pieces import stamps
 from traffic_mirror.compare.places import Path, Step, Tag
 from traffic_mirror.compare.scene import Scene
 from traffic_mirror.compare.trees import Element
-from traffic_mirror.compare.wording import stamps
 
 _MAX_VALUES = 300
 

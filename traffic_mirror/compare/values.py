@@ -10,7 +10,8 @@ from traffic_mirror.compare.amounts import explain_amount, explain_measured_text
 from traffic_mirror.compare.hosts import explain_port
 from traffic_mirror.compare.ids import Mark, Name
 from traffic_mirror.compare.scene import Scene
-from traffic_mirror.compare.wording import common_length, explain_number, explain_text
+from traffic_mirror.compare.tokens import explain_number
+from traffic_mirror.compare.wording import common_length, explain_text
 
 MAX_TEXT = 200
 _MAX_SHOWN = 1000
