@@ -305,3 +305,24 @@ def test_a_place_that_is_there_but_never_differs_is_not_reported(
     for _ in range(20):
         judge(answer(body, content_type), answer(body, content_type), policy, use=use)
     assert use.never_matched() == not_there
+
+
+BOTH_IN_ONE_TEXT = {
+    "the copy's own stands in the primary's": ("v1", "v2", "v2 and v1", "v2 and v2", "differ"),
+    "the primary's own stays in the copy's": ("v1", "v2", "v1 and v1", "v1 and v2", "differ"),
+    "a copy that is still the old one": ("v1", "v2", "v2 x", "v1 x", "differ"),
+    "what is around it says which is meant": ("and v1", "and v2", "v2 and v1", "v2 and v2", "match"),
+    "the same text": ("v1", "v2", "v1 and v2", "v1 and v2", "match"),
+}
+
+
+@pytest.mark.parametrize(
+    ("of_primary", "of_copy", "primary", "copy", "verdict"),
+    BOTH_IN_ONE_TEXT.values(),
+    ids=BOTH_IN_ONE_TEXT.keys(),
+)
+def test_each_expression_of_a_pair_is_of_its_own_side(
+    of_primary: str, of_copy: str, primary: str, copy: str, verdict: str
+) -> None:
+    policy = compile_policy(Compare(equivalent=((of_primary, of_copy),)))
+    assert compare({"at": primary}, {"at": copy}, policy=policy).verdict == verdict
