@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 SPEC = """
 version: 1
 destinations:
-  shadow: {url: $shadow, timeout: 5s}
+  shadow: {url: $shadow, timeout: 5s, circuit_breaker: {of: 1000}}
   mute: {url: $mute, timeout: 2s, circuit_breaker: {of: 1000}}
 apis:
   - name: all
@@ -172,7 +172,10 @@ def test_few_files_cost_copies_and_no_client(tmp_path: Path) -> None:
         assert set(rest) <= {("failed", "timeout"), ("failed", "connect"), ("dropped", "deadline")}
         before = on.ended("any", "shadow").get(("delivered", "2xx"), 0)
         assert visit(on.proxy.port, "/x", 20) == [200] * 20
-        wait_until(lambda: on.ended("any", "shadow").get(("delivered", "2xx"), 0) == before + 20)
+        wait_until(
+            lambda: on.ended("any", "shadow").get(("delivered", "2xx"), 0) == before + 20,
+            message=lambda: f"twenty copies more than {before}: {on.ended('any', 'shadow')}",
+        )
         assert on.proxy.worker == worker
         assert processes.runs(worker)
     note("files", "64 files for a hundred copies under way", clients=120, exact=True)
