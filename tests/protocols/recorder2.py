@@ -89,6 +89,7 @@ def _converse(sock: socket.socket, tls: ssl.SSLContext | None, recorder: Recorde
     )
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()
+    connection.decoder.max_header_list_size = 1 << 24  # a client may send more than it is told to
     open_: dict[int, Recorded] = {}
     with contextlib.suppress(OSError, h2.exceptions.ProtocolError), contextlib.ExitStack() as closing:
         sock = closing.enter_context(tls.wrap_socket(sock, server_side=True) if tls else sock)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority
-from tests.programs import find
+from tests.nginx import nginx
 from tests.protocols.test_http2_faults import answering as http2_answering
 from tests.protocols.test_http2_faults import server as http2_server
-from tests.servers import RecordingServer, answering, free_port, tunnelling
-from tests.waiting import wait_until
+from tests.servers import RecordingServer, answering, tunnelling
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.wire.frames import Shown
@@ -221,21 +219,6 @@ def test_the_parent_proxy(worker: WorkerProcess, own: str | None, used: bool) ->
         assert (len(proxy.requests), len(server.requests)) == ((1, 0) if used else (0, 1))
 
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log {dir}/error; worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-  access_log {dir}/access; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
-  fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-  server {{
-    listen 127.0.0.1:{port} {options};
-    ssl_certificate {certificate}; ssl_certificate_key {key};
-    location / {{ return 200 "$server_protocol"; }}
-  }}
-}}
-"""
-
-
 @pytest.mark.needs("nginx")
 @pytest.mark.parametrize(
     ("options", "version", "protocol"),
@@ -251,30 +234,12 @@ http {{
 def test_http_versions(
     worker: WorkerProcess, authority: Authority, tmp_path: Path, options: str, version: str, protocol: bytes
 ) -> None:
-    port = free_port()
-    certificate, key = authority.issue("127.0.0.1")
-    config = tmp_path / "nginx.conf"
-    config.write_text(
-        NGINX.format(dir=tmp_path, port=port, options=options, certificate=certificate, key=key)
-    )
-    nginx = find("nginx")
-    assert nginx is not None
-    with subprocess.Popen([nginx, "-p", str(tmp_path), "-c", str(config)], stderr=subprocess.PIPE) as server:
-        try:
-            wait_until(lambda: _answers(port))
-            scheme = "https" if "ssl" in options else "http"
-            to = destination(f"{scheme}://127.0.0.1:{port}", http_version=version, tls=trusting(authority))
-            worker.set_up(spec_of(to), inspect=True)
-            for number in range(20):
-                worker.mirror(request(flow=f"f{number}"))
-            shown = worker.wait_for(Shown, 20)
-            assert {(s.outcome, s.reason) for s in shown} == {("delivered", "2xx")}
-            assert set(worker.bodies(Shown)) == {protocol}
-            assert {s.http_version for s in shown} == {protocol.decode()}
-        finally:
-            server.terminate()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with nginx(tmp_path, authority, 'location / { return 200 "$server_protocol"; }', options=options) as url:
+        to = destination(url, http_version=version, tls=trusting(authority))
+        worker.set_up(spec_of(to), inspect=True)
+        for number in range(20):
+            worker.mirror(request(flow=f"f{number}"))
+        shown = worker.wait_for(Shown, 20)
+        assert {(s.outcome, s.reason) for s in shown} == {("delivered", "2xx")}
+        assert set(worker.bodies(Shown)) == {protocol}
+        assert {s.http_version for s in shown} == {protocol.decode()}
