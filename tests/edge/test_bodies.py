@@ -26,7 +26,7 @@ def test_an_error_of_ours_is_logged_and_the_pieces_go_on(caplog: pytest.LogCaptu
 
     loop = asyncio.new_event_loop()
     try:
-        bodies = Bodies(Link(Owner(), loop), fail)  # type: ignore[arg-type]  # it is asked for nothing
+        bodies = Bodies(Link(Owner(), loop), fail, lambda *_: None)  # type: ignore[arg-type]  # asked for nothing
         flow = tflow.tflow()
         bodies.watch(flow)
         flow.request.stream = True

@@ -17,7 +17,7 @@ from tests.e2e.stage import Stage, stage, tag
 from tests.protocols.sink import sink
 from tests.protocols.uploads import MIB, memory, stuck_listener, upload
 from tests.proxies import proxy
-from tests.servers import Connection, Gate, RecordingServer, answering, response
+from tests.servers import Connection, Gate, RecordingServer, answering, refused_port, response
 from tests.waiting import wait_until
 
 SPEC = """
@@ -287,6 +287,67 @@ def test_a_primary_that_answers_before_the_body_begins(tmp_path: Path, path: str
         assert copy.body == b"last\n"
         on.wait_until_ended("any", "one", {("delivered", "2xx"): 1})
         wait_until(lambda: sum(on.proxy.summary()["verdicts"].values()) == 1)
+
+
+MISSED_SPEC = """
+version: 1
+destinations: {one: {url: $one}}
+apis:
+  - name: all
+    traffic_mirror:
+      - {name: off, path: /off/*, destinations: [one], sample_rate: 0}
+      - {name: any, path: /any/*, destinations: [one]}
+"""
+LOOPED = [("X-Traffic-Mirror", "true")]
+PRIMARY_FAILED = ("dropped", "primary_failed")
+CLIENT_GONE = ("dropped", "client_gone")
+
+
+def test_a_primary_that_can_t_be_reached_leaves_no_streamed_body_uncounted(tmp_path: Path) -> None:
+    with (
+        refused_port() as port,
+        stage(
+            tmp_path,
+            MISSED_SPEC,
+            behaviours={"one": None},
+            mode=f"reverse:http://127.0.0.1:{port}",
+            options={"stream_large_bodies": "100k"},
+        ) as on,
+    ):
+        for rule in ("any", "off", "none"):
+            assert on.send(request(f"/{rule}/known", method="POST", body=BODY)).status == 502
+            assert on.send(chunked(f"/{rule}/unknown", BODY)).status == 502
+        assert on.send(request("/any/looped", method="POST", body=BODY, headers=LOOPED)).status == 502
+        assert on.send(request("/any/buffered", method="POST", body=b"x")).status == 502
+        on.proxy.settled(6)
+        assert on.ended("any", "one") == {PRIMARY_FAILED: 2, ("skipped", "loop"): 1, ("delivered", "2xx"): 1}
+        assert on.ended("off", "one") == {("sampled_out", "rule_rate"): 2}
+        assert [got.target for got in on.servers["one"].requests] == [b"/any/buffered"]
+
+
+def test_a_client_that_goes_before_its_streamed_body_begins_is_counted(tmp_path: Path) -> None:
+    options = {"stream_large_bodies": "100k"}
+    with stage(tmp_path, MISSED_SPEC, behaviours={"one": None}, options=options) as on:
+        with Client(on.proxy.port) as client:
+            client.send(request("/any/gone", method="POST", body=BODY)[: -len(BODY)])
+            wait_until(lambda: on.primary.connections)
+        on.wait_until_ended("any", "one", {CLIENT_GONE: 1})
+        assert on.send(request("/any/whole", method="POST", body=BODY)).status == 200
+        on.wait_until_ended("any", "one", {CLIENT_GONE: 1, ("delivered", "2xx"): 1})
+
+
+def test_a_client_that_is_answered_before_its_body_and_sends_none_is_counted(tmp_path: Path) -> None:
+    options = {"stream_large_bodies": "100k"}
+    with (
+        Refusing() as primary,
+        stage(
+            tmp_path, MISSED_SPEC, behaviours={"one": None}, mode=f"reverse:{primary.url}", options=options
+        ) as on,
+        Client(on.proxy.port) as client,
+    ):
+        client.send(request("/any/refused", method="POST", body=BODY)[: -len(BODY)])
+        assert client.receive(b"POST").status == 413
+        on.wait_until_ended("any", "one", {CLIENT_GONE: 1})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")

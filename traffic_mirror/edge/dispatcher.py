@@ -50,7 +50,7 @@ class Dispatcher:
         self._sampler = sampler
         self._next = 0
         self._awaited: dict[str, tuple[int | None, str, float]] = {}
-        self._bodies = Bodies(link, self._begin_body)
+        self._bodies = Bodies(link, self._begin_body, self._miss_body)
         self._sockets = Sockets(link, self._begin_socket)
 
     # --- what the hooks call ---
@@ -192,6 +192,18 @@ class Dispatcher:
         if flow.response is not None and flow.response.timestamp_end is not None:
             self.response(flow)  # it came before the body's first byte
         return mirrored
+
+    def _miss_body(self, flow: http.HTTPFlow, reason: str) -> None:
+        """Counts a streamed request that ended before its body began, if a rule would have taken it."""
+        host = capture.asked_host(flow)
+        route = self._match(flow, host)
+        if route is None:
+            return
+        taken = Taken(flow, self.program, route, host)
+        if skipped := self._why_not(taken):
+            self._end_here(taken, taken.plan.lots, "skipped", skipped)
+        else:
+            self._end_here(taken, self._sample(taken), "dropped", reason)
 
     def _begin_socket(self, taken: Taken) -> bool:
         chosen = self._sample(taken)

@@ -67,6 +67,11 @@ def tee_stream(request: http.Request, sink: Sink) -> None:
     request.stream = was
 
 
+def sink_of(request: http.Request) -> Sink | None:
+    """What sees the body of `request`; None where none was asked to."""
+    return request._tee_sink if isinstance(request, TeedRequest) else None  # noqa: SLF001 - as above
+
+
 def may_have_body(request: http.RequestData) -> bool:
     """Whether a body may follow (RFC 9112, section 6.3); HTTP/2 and 3 need not announce it, a GET should."""
     if request.method == b"HEAD":

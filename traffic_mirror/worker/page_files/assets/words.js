@@ -38,6 +38,7 @@ export const REASONS = {
   "dropped breaker_open": "the destination failed too often; its circuit breaker is open",
   "dropped slow": "the destination took a streamed body too slowly",
   "dropped client_gone": "the client gave up before its streamed body was whole",
+  "dropped primary_failed": "the primary failed before the first byte of a streamed body was read",
   "dropped worker_lost": "the worker ended with the copy in hand",
   "dropped shutdown": "the proxy stopped before it was sent",
   "skipped loop": "it carries the marker of a copy itself",
