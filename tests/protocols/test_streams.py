@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import random
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,7 @@ import pytest
 
 from tests.clients import Client, request
 from tests.e2e.stage import Stage, stage, tag
+from tests.http1 import read_message
 from tests.protocols.sink import sink
 from tests.protocols.uploads import MIB, memory, stuck_listener, upload
 from tests.proxies import proxy
@@ -287,6 +289,46 @@ def test_a_primary_that_answers_before_the_body_begins(tmp_path: Path, path: str
         assert copy.body == b"last\n"
         on.wait_until_ended("any", "one", {("delivered", "2xx"): 1})
         wait_until(lambda: sum(on.proxy.summary()["verdicts"].values()) == 1)
+
+
+WAITING_SPEC = """
+version: 1
+destinations:
+  good: {{url: "{good}"}}
+  waiting: {{url: "http://127.0.0.1:{port}", timeout: 60s, stream_buffer: {buffer}}}
+apis: [{{name: all, traffic_mirror: [{{name: any, path: "^/", destinations: [waiting, good]}}]}}]
+"""
+
+
+@pytest.mark.parametrize("how", ["known-length", "chunked"])
+@pytest.mark.parametrize(
+    ("size", "buffer", "outcome"),
+    [
+        pytest.param(8 * MIB, "32MiB", {"delivered": {"2xx": 1}}, id="within-the-buffer"),
+        pytest.param(64 * MIB, "1MiB", {"dropped": {"slow": 1}}, id="beyond-the-buffer"),
+    ],
+)
+def test_a_client_is_through_before_a_destination_has_read_a_byte(
+    tmp_path: Path, how: str, size: int, buffer: str, outcome: dict[str, dict[str, int]]
+) -> None:
+    """It reads only once the client has its answer: were the client to wait for it, both would wait for ever."""
+    with sink() as primary, sink() as good, contextlib.closing(stuck_listener()) as listener:
+        spec = WAITING_SPEC.format(good=good.url, port=listener.getsockname()[1], buffer=buffer)
+        options = {"stream_large_bodies": "100k"}
+        with proxy(tmp_path, spec, mode=f"reverse:{primary.url}", options=options) as on:
+            answer, expected = upload(on.port, size, chunked=how == "chunked", pace=(primary, good))
+            assert answer.status == 200
+            assert primary.swallowed() == good.swallowed() == expected
+            listener.settimeout(10)
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as reader:
+                read = read_message(reader)
+                assert read is not None
+                if "delivered" in outcome:
+                    assert (len(read.body), zlib.crc32(read.body)) == (expected.size, expected.crc)
+                    connection.sendall(response())
+                (row,) = [row for row in on.settled(2)["copies"] if row["destination"] == "waiting"]
+                assert {name: reasons for name, reasons in row["outcomes"].items() if reasons} == outcome
 
 
 MISSED_SPEC = """
