@@ -311,7 +311,7 @@ apis: [{{name: all, traffic_mirror: [{{name: any, path: "^/", destinations: [wai
 def test_a_client_is_through_before_a_destination_has_read_a_byte(
     tmp_path: Path, how: str, size: int, buffer: str, outcome: dict[str, dict[str, int]]
 ) -> None:
-    """It reads only once the client has its answer: were the client to wait for it, both would wait for ever."""
+    """It reads only once the client has its answer: a client that waited for it would wait for ever."""
     with sink() as primary, sink() as good, contextlib.closing(stuck_listener()) as listener:
         spec = WAITING_SPEC.format(good=good.url, port=listener.getsockname()[1], buffer=buffer)
         options = {"stream_large_bodies": "100k"}

@@ -12,6 +12,14 @@ from traffic_mirror.spec.model import Destination, Tls
 Option = tuple[int, object]
 
 _WS, _WSS = 1 << 30, 1 << 31  # CURLPROTO_WS and CURLPROTO_WSS, which pycurl does not name
+# For a copy that HTTP/2 can't carry, though TLS might agree on it. It has a connection of its own: on one
+# that is used again, copies that want HTTP/2 would go by HTTP/1.1 too.
+WITHOUT_HTTP2: tuple[Option, ...] = (
+    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    (pycurl.PIPEWAIT, 0),
+    (pycurl.FRESH_CONNECT, 1),
+    (pycurl.FORBID_REUSE, 1),
+)
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 
 

@@ -186,6 +186,8 @@ class Lane:
             if errand.conversation is not None:
                 errand.route.plan.check_messages()
             copy = errand.copy = errand.route.plan.copy(case.request, None if case.streamed else case.body)
+            if too_large := self._sender.why_unsendable(copy, websocket=errand.conversation is not None):
+                raise ValueError(too_large)
         except Unredactable as error:
             self._end(errand, Outcome("skipped", "unredactable", str(error)))
             return

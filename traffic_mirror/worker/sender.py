@@ -12,7 +12,14 @@ import pycurl
 from traffic_mirror.copies import Copy
 from traffic_mirror.copies.request import Fields
 from traffic_mirror.spec.model import Destination
-from traffic_mirror.worker.curl_options import absolute_target, destination_options, socket_options
+from traffic_mirror.worker.curl_options import (
+    WITHOUT_HTTP2,
+    Option,
+    absolute_target,
+    destination_options,
+    socket_options,
+)
+from traffic_mirror.worker.head_bounds import fits_http2, why_too_large
 from traffic_mirror.worker.upload import Feed
 
 if TYPE_CHECKING:
@@ -68,13 +75,17 @@ Done = Callable[[Sent], None]
 
 
 class Transfer:
-    """A libcurl handle, made for one kind of request to one destination and used again and again."""
+    """A libcurl handle, made for one kind of request to one destination and used again and again.
 
-    __slots__ = ("_chunks", "_lines", "_room", "curl", "done", "kind")
+    One that is `once` is set up for its only copy.
+    """
 
-    def __init__(self, kind: Kind, curl: pycurl.Curl) -> None:
+    __slots__ = ("_chunks", "_lines", "_room", "curl", "done", "kind", "once")
+
+    def __init__(self, kind: Kind, curl: pycurl.Curl, *, once: bool) -> None:
         self.kind = kind
         self.curl = curl
+        self.once = once
         self.done: Done | None = None
         self._lines: list[bytes] = []
         self._chunks: list[bytes] = []
@@ -133,11 +144,16 @@ class Sender:
     def __init__(self, destination: Destination, parent_proxy: str = "") -> None:
         self._options = destination_options(destination, parent_proxy)
         self._before_target = absolute_target(destination, parent_proxy)
-        self._timeout = destination.timeout
+        self._http_version = destination.http_version
+        self._negotiates = destination.http_version == "auto" and destination.scheme == "https"
         self._multi = pycurl.AsyncCurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, min(destination.max_in_flight, _most_kept()))
         self._looking_until = 0.0
         self._idle: dict[Kind, list[Transfer]] = {kind: [] for kind in get_args(Kind)}
+
+    def why_unsendable(self, copy: Copy, *, websocket: bool) -> str:
+        """Why libcurl would not send `copy`, whatever the destination does; empty where it would."""
+        return why_too_large(copy, "1.1" if websocket else self._http_version)
 
     def start(
         self,
@@ -154,7 +170,7 @@ class Sender:
         pace.
         """
         kind = _kind(copy, feed) if conversation is None else "socket"
-        transfer = self._transfer(kind)
+        transfer = self._transfer(kind, copy)
         transfer.begin(keep, done)
         try:
             left_out = _LEFT_OUT.get(kind, ()) if feed is None or feed.chunked else ()
@@ -190,13 +206,17 @@ class Sender:
         """Closes every connection."""
         await self._multi.aclose()
 
-    def _transfer(self, kind: Kind) -> Transfer:
+    def _transfer(self, kind: Kind, copy: Copy) -> Transfer:
+        if self._negotiates and kind != "socket" and not fits_http2(copy):
+            return Transfer(kind, self._new_curl(kind, WITHOUT_HTTP2), once=True)
         idle = self._idle[kind]
-        return idle.pop() if idle else Transfer(kind, self._new_curl(kind))
+        return idle.pop() if idle else Transfer(kind, self._new_curl(kind), once=kind in ("upload", "socket"))
 
-    def _new_curl(self, kind: Kind) -> pycurl.Curl:
+    def _new_curl(self, kind: Kind, more: Sequence[Option] = ()) -> pycurl.Curl:
         curl = pycurl.Curl()
-        for option, value in (*self._options, *(socket_options(self._options) if kind == "socket" else ())):
+        if kind == "socket":
+            more = socket_options(self._options)
+        for option, value in (*self._options, *more):
             curl.setopt(option, value)
         if kind == "head":
             curl.setopt(pycurl.NOBODY, 1)
@@ -247,11 +267,11 @@ class Sender:
             self._note_lookup(transfer)
         sent = transfer.take(code, message)
         done, transfer.done = transfer.done, None
-        if transfer.kind == "body":
-            transfer.curl.setopt(pycurl.POSTFIELDS, b"")  # else an idle handle holds the body
-        if transfer.kind in ("upload", "socket"):
+        if transfer.once:
             transfer.curl.close()
         else:
+            if transfer.kind == "body":
+                transfer.curl.setopt(pycurl.POSTFIELDS, b"")  # else an idle handle holds the body
             self._idle[transfer.kind].append(transfer)
         done(sent)
 

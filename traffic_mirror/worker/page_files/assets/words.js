@@ -49,7 +49,7 @@ export const REASONS = {
   "skipped paused": "mirroring was paused",
   "skipped unsafe_method": "a baseline is made of safe methods only",
   "skipped unredactable": "its body could not be masked as redact asks",
-  "skipped unsendable": "a line's end or NUL in its line or a header",
+  "skipped unsendable": "a line's end or NUL in its line or a header, or a head larger than libcurl sends",
   "sampled_out rule_rate": "left out by the rule's sample_rate",
   "sampled_out destination_rate": "left out by the destination's sample_rate",
   "sampled_out rate_cap": "over the rule's max_rate",
