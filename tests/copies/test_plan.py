@@ -247,17 +247,21 @@ def test_connection_does_not_take_away_what_we_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "to_version", "kept"),
+    ("version", "scheme", "to_version", "kept"),
     [
-        ("HTTP/1.1", "auto", False),
-        ("HTTP/2.0", "auto", True),
-        ("HTTP/3", "2", False),
-        ("HTTP/2.0", "3", False),
-        ("HTTP/2.0", "1.1", True),
+        ("HTTP/1.1", "http", "auto", False),
+        ("HTTP/2.0", "http", "auto", True),
+        ("HTTP/2.0", "https", "auto", False),
+        ("HTTP/3", "http", "2", False),
+        ("HTTP/2.0", "https", "3", False),
+        ("HTTP/2.0", "https", "1.1", True),
     ],
 )
-def test_trailers_are_announced_where_they_can_follow(version: str, to_version: str, kept: bool) -> None:
-    made = copy(sent(("trailer", "x-t"), http_version=version), destination=to(http_version=to_version))
+def test_trailers_are_announced_where_they_can_follow(
+    version: str, scheme: str, to_version: str, kept: bool
+) -> None:
+    destination = to(scheme=scheme, http_version=to_version)
+    made = copy(sent(("trailer", "x-t"), http_version=version), destination=destination)
     assert ((b"trailer", b"x-t") in made.headers) is kept
 
 

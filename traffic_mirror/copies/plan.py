@@ -133,6 +133,13 @@ def compile_plan(
     return Plan(compile_marking(markers, api), api, rule, destination, compared=compared)
 
 
+def may_carry_trailers(destination: Destination) -> bool:
+    """Whether a request's trailers can be sent there: libcurl has them in chunked bodies of HTTP/1.1 only."""
+    if destination.http_version == "auto":
+        return destination.scheme == "http"
+    return destination.http_version == "1.1"
+
+
 def _set_fields(marking: Marking, rule: Rule, destination: Destination) -> dict[bytes, Field]:
     """What is set, by name in lower case: the rule's, less what the destination removes, then its own.
 
@@ -154,8 +161,8 @@ def _actions(
 ) -> dict[bytes, Action]:
     """What becomes of the client's fields, by name in lower case; the last word is the strongest."""
     actions = {b"cookie": Action.COOKIE, b"traceparent": Action.TRACEPARENT, b"trailer": Action.TRAILER}
-    if destination.http_version in ("2", "3"):
-        actions[b"trailer"] = Action.DROP  # libcurl sends a request's trailers on HTTP/1.1 only
+    if not may_carry_trailers(destination):
+        actions[b"trailer"] = Action.DROP
     for name in (*rule.redact.headers, *destination.redact.headers):
         actions[name.lower().encode()] = Action.MASK
     for name in (*rule.remove_headers, *destination.remove_headers):

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from traffic_mirror.copies import Unredactable
+from traffic_mirror.copies import Unredactable, may_carry_trailers
 from traffic_mirror.spec.model import Destination
 from traffic_mirror.worker.breaker import Breaker
 from traffic_mirror.worker.curl_errors import reason_of
 from traffic_mirror.worker.errand import Errand, Outcome
 from traffic_mirror.worker.grpc import outcome_of_call
 from traffic_mirror.worker.sender import Sender, Sent
-from traffic_mirror.worker.upload import Room, may_carry_trailers, whole_feed
+from traffic_mirror.worker.upload import Room, whole_feed
 
 if TYPE_CHECKING:
     from traffic_mirror.worker.websocket import Conversation

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pycurl
 
 from traffic_mirror.copies.request import Fields
-from traffic_mirror.spec.model import Destination
 from traffic_mirror.wire.frames import ChunkEnd
 
 if TYPE_CHECKING:
@@ -160,13 +159,6 @@ def whole_feed(body: bytes, trailers: Fields) -> Feed:
     feed.push(body)
     feed.end(trailers)
     return feed
-
-
-def may_carry_trailers(destination: Destination) -> bool:
-    """Whether a request's trailers can be sent there: libcurl has them in chunked bodies of HTTP/1.1 only."""
-    if destination.http_version == "auto":
-        return destination.scheme == "http"
-    return destination.http_version == "1.1"
 
 
 class Uploads:
