@@ -108,3 +108,18 @@ def test_other_copies_stay_with_http2(worker: WorkerProcess, tmp_path: Path) -> 
             assert worker.wait_for_end(copy) == DELIVERED
         versions = [shown.http_version for shown in worker.wait_for(Shown, 4)]
         assert versions == ["HTTP/2.0", "HTTP/1.1", "HTTP/2.0", "HTTP/1.1"]
+
+
+@pytest.mark.parametrize("method", [b"C", b"CON", b"CONNEC"])
+def test_a_method_that_libcurl_takes_for_connect(worker: WorkerProcess, method: bytes) -> None:
+    """Over HTTP/2 it would lose its path, and have it as its authority."""
+    with RecordingServer() as one, recorder2() as two:
+        to = [destination(one.url, "one"), destination(two.url, "two", http_version="2")]
+        worker.set_up(spec_of(*to))
+        first, second = worker.mirror(request(b"/path", method), destinations=2)
+        assert worker.wait_for_end(first) == DELIVERED
+        assert worker.wait_for_end(second) == UNSENDABLE
+        assert (one.requests[0].method, one.requests[0].target) == (method, b"/path")
+        other = worker.mirror(request(b"/path", method + b"X"), destinations=2)[1]
+        assert worker.wait_for_end(other) == DELIVERED
+        assert two.the_only().pseudo[b":path"] == b"/path"

@@ -1,4 +1,4 @@
-"""How large a request's head libcurl sends: more it refuses itself, whatever the destination. Pure."""
+"""Which requests' heads libcurl does not send, or not as they are, whatever the destination. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _HTTP2_FIELD = 12
 _HTTP2_PSEUDO = len(b":method:scheme:authority:path")
 
 
-def why_too_large(copy: Copy, http_version: str) -> str:
+def why_unsendable(copy: Copy, http_version: str) -> str:
     """Why the head of `copy` can't be sent to a destination of this `http_version`; empty where it can."""
     text = _text(copy)
     size = text + len(copy.headers) * len(b": \r\n") + len(b"  HTTP/1.1\r\nHost: \r\n\r\n")
     if size >= _MOST:
         return f"found a head of {size} bytes, libcurl sends less than {_MOST}"
+    if http_version in ("2", "3") and _is_taken_for_connect(copy.method):
+        return f"found the method {copy.method.decode()}, which libcurl takes for CONNECT over HTTP/2 and 3"
     if http_version == "2" and (size := _http2_size(copy, text)) > _MOST_OF_HTTP2:
         return f"found a head of {size} bytes, libcurl sends {_MOST_OF_HTTP2} at most over HTTP/2"
     return ""
@@ -29,7 +31,12 @@ def why_too_large(copy: Copy, http_version: str) -> str:
 
 def fits_http2(copy: Copy) -> bool:
     """Whether the head of `copy` can be sent over HTTP/2."""
-    return _http2_size(copy, _text(copy)) <= _MOST_OF_HTTP2
+    return not _is_taken_for_connect(copy.method) and _http2_size(copy, _text(copy)) <= _MOST_OF_HTTP2
+
+
+def _is_taken_for_connect(method: bytes) -> bool:
+    """libcurl compares no more letters than the method has: `C` would lose its path."""
+    return b"CONNECT".startswith(method)
 
 
 def _text(copy: Copy) -> int:

@@ -19,7 +19,7 @@ from traffic_mirror.worker.curl_options import (
     destination_options,
     socket_options,
 )
-from traffic_mirror.worker.head_bounds import fits_http2, why_too_large
+from traffic_mirror.worker.head_bounds import fits_http2, why_unsendable
 from traffic_mirror.worker.upload import Feed
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Sender:
 
     def why_unsendable(self, copy: Copy, *, websocket: bool) -> str:
         """Why libcurl would not send `copy`, whatever the destination does; empty where it would."""
-        return why_too_large(copy, "1.1" if websocket else self._http_version)
+        return why_unsendable(copy, "1.1" if websocket else self._http_version)
 
     def start(
         self,
