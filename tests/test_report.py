@@ -304,6 +304,20 @@ def test_names_in_paths_are_left_open_however_they_look(
     assert "  GET /users/{}/posts → body:$.items[*].price value (3,000 of 3,000" in capsys.readouterr().out
 
 
+def test_results_are_grouped_by_their_route_and_by_paths_where_they_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked(name: str, route: str | None) -> dict[str, object]:
+        return {**DIFFER, "url": f"https://a.test/users/{name}", "route": route}
+
+    routes = ["GET /users/{name}", "GET /users/{name}", None]
+    changes = [asked(*pair) for pair in zip(("ada", "bob", "cyd"), routes, strict=True)]
+    main(["report", str(write(tmp_path / "results.jsonl", *changes))])
+    out = capsys.readouterr().out
+    assert "  GET /users/{name} → body:$.items[*].price value (2 of 2" in out
+    assert "  GET /users/cyd → body:$.items[*].price value (1 of 1" in out
+
+
 def test_routes_stay_apart_and_bounded() -> None:
     routes = Routes()
     paths = ["/users/me", "/users/42", "/orders/7/items", "/orders/latest/items"]

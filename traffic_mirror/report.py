@@ -86,7 +86,7 @@ class Summary:
             apis = self._apis.setdefault(line.rule, set())
             if len(apis) < _MANY:
                 apis.add(api)
-        route = self._names.take((api, line.rule), line.method, line.url)
+        route = line.route or self._names.take((api, line.rule), line.method, line.url)
         self.verdicts[line.verdict] += 1
         _tally(self._routes, (api, line.rule, route), _MORE_ROUTES)[line.verdict] += 1
         _tally(self.destinations, line.destination, "all other destinations")[line.verdict] += 1

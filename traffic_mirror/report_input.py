@@ -23,6 +23,7 @@ class Line(msgspec.Struct, frozen=True):
     time: str | None = None
     api: str | None = None
     destination: str = ""
+    route: str | None = None
     method: str = ""
     url: str = ""
     reason: str | None = None

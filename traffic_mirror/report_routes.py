@@ -1,5 +1,4 @@
-"""Routes as a report tells them: results have a request's URL, so what tells requests apart but not routes is
-left open."""
+"""Routes as a report makes them up where results have none: parts of paths that name things are open."""
 
 from __future__ import annotations
 

@@ -137,6 +137,7 @@ def test_a_capture_is_compared_with_its_recorded_answers(tmp_path: Path, form: s
     assert differ["url"].startswith("http://api.test/items/7?")
     assert differ["differences"] == [{"place": "body:$.price", "kind": "value", "primary": 70, "copy": 71}]
     assert differ["primary_status"] == 200
+    assert {line["route"] for line in lines} == {"PUT /items/{id}"}
     by_target = {message.target: message for message in got}
     if form == "mitm":  # a HAR keeps neither the raw target nor bytes that are no text
         assert by_target[b"/items/7?x=%2F&x"].body == b"body \x00 7"

@@ -13,7 +13,7 @@ import pytest
 from tests.servers import RecordingServer, answering, refused_port
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
-from traffic_mirror.spec.model import Compare, Spec
+from traffic_mirror.spec.model import Api, Compare, Rule, Spec, TykMatching, path_template
 from traffic_mirror.wire.frames import Primary, Unsent
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "result.schema.json").read_text())
@@ -63,6 +63,7 @@ def test_a_compared_copys_line_is_complete(tmp_path: Path) -> None:
         "api": "api",
         "rule": "rule",
         "destination": "shadow",
+        "route": None,
         "method": "GET",
         "url": "http://api.test/users/42?x=1",
         "copy_url": f"{server.url}/users/42?x=1",
@@ -77,6 +78,23 @@ def test_a_compared_copys_line_is_complete(tmp_path: Path) -> None:
         "differences": [{"place": "body:$.a", "kind": "value", "primary": 1, "copy": 2}],
         "set_aside": line["set_aside"],
     }
+
+
+ROUTES = {
+    "a template": ("/users/{id}", "/", False, "/users/{id}"),
+    "one below a listen path": ("/users/{id:[0-9]+}", "/api/", False, "/api/users/{id:[0-9]+}"),
+    "one with a rest": ("/users/*", "/", False, None),
+    "an expression": ("^/users/", "/", False, None),
+    "a path of Tyk's": ("/users/{id}", "/api/", True, None),
+}
+
+
+@pytest.mark.parametrize(("path", "listen", "tyk", "template"), ROUTES.values(), ids=ROUTES.keys())
+def test_a_route_has_a_template_where_its_path_is_one(
+    path: str, listen: str, tyk: bool, template: str | None
+) -> None:
+    api = Api(name="a", listen_path=listen, tyk=TykMatching() if tyk else None)
+    assert path_template(api, Rule(name="r", path=path)) == template
 
 
 def test_copies_that_did_not_arrive_have_their_lines_too(tmp_path: Path) -> None:
@@ -98,6 +116,7 @@ def test_copies_that_did_not_arrive_have_their_lines_too(tmp_path: Path) -> None
                 b"/y",
                 "sampled_out",
                 "rule_rate",
+                "/y",
             )
         )
         worker.wait_for_endings(1)
@@ -105,6 +124,7 @@ def test_copies_that_did_not_arrive_have_their_lines_too(tmp_path: Path) -> None
     failed, unsent = sorted(read_lines(results), key=lambda line: str(line["id"]))
     assert (failed["outcome"], failed["reason"], failed["status"]) == ("failed", "connect", None)
     assert (unsent["outcome"], unsent["reason"]) == ("sampled_out", "rule_rate")
+    assert (unsent["route"], failed["route"]) == ("GET /y", None)
     assert (unsent["url"], unsent["copy_url"], unsent["seconds"]) == ("https://a.test/y", None, None)
 
 

@@ -9,6 +9,7 @@ from mitmproxy import http
 from traffic_mirror.copies import mask_query
 from traffic_mirror.edge.program import Lot, Program, RuleProgram
 from traffic_mirror.rules import Route
+from traffic_mirror.spec.model import path_template
 from traffic_mirror.wire.frames import Unsent
 
 
@@ -43,4 +44,5 @@ def unsent_line(taken: Taken, lot: Lot, outcome: str, reason: str) -> Unsent:
         mask_query(data.path, masked) if masked else data.path,
         outcome,
         reason,
+        path_template(taken.route.api, taken.route.rule),
     )

@@ -206,6 +206,19 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
 
 
+def whole_path(api: Api, rule: Rule) -> str:
+    """A rule's path as people name the route: below the API's listen path; expressions stay as they are."""
+    if rule.path.startswith("^"):
+        return rule.path
+    return api.listen_path.rstrip("/") + "/" + rule.path.lstrip("/")
+
+
+def path_template(api: Api, rule: Rule) -> str | None:
+    """The whole path where it is that of one route: no expression, no `*`, nor of Tyk, whose may go on."""
+    path = whole_path(api, rule)
+    return None if api.tyk is not None or "*" in path or path.startswith("^") else path
+
+
 def row_names(spec: Spec) -> set[tuple[str, str, str]]:
     """The names that a spec's copies are counted under: of the API, the rule and each destination."""
     names: set[tuple[str, str, str]] = set()

@@ -153,7 +153,8 @@ class Socket(msgspec.Struct, frozen=True, array_like=True, tag=9, gc=False):
 class Unsent(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=False):
     """A copy that ended at the edge, for its line in the results; sent only where results are kept.
 
-    It names its row, since the spec may have changed meanwhile. `Tally` counts it, this frame does not.
+    It names its row and its route's path, since the spec may have changed meanwhile. `Tally` counts it,
+    this frame does not.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Unsent(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=False):
     target: bytes
     outcome: str
     reason: str
+    template: str | None = None
 
 
 BROKEN = -1

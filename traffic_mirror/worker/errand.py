@@ -24,19 +24,39 @@ PolicyOf = Callable[[], tuple[Policy, PolicyUse]]
 class Route:
     """Where the copies of one rule to one destination go: compiled once per spec, used by each copy.
 
-    `path` is the rule's, below its listen path; `policy` gives how answers are compared.
+    `path` is the rule's, below its listen path, and `is_template` whether it is that of one route; `policy`
+    gives how answers are compared.
     """
 
-    __slots__ = ("api", "destination", "lane", "path", "plan", "policy", "row", "rule", "seconds")
+    __slots__ = (
+        "api",
+        "destination",
+        "is_template",
+        "lane",
+        "path",
+        "plan",
+        "policy",
+        "row",
+        "rule",
+        "seconds",
+    )
 
     def __init__(
-        self, row: Row, plan: Plan, lane: Lane, path: str, policy: PolicyOf, seconds: Histogram
+        self,
+        row: Row,
+        plan: Plan,
+        lane: Lane,
+        path: str,
+        is_template: bool,
+        policy: PolicyOf,
+        seconds: Histogram,
     ) -> None:
         self.api, self.rule, self.destination = row.key
         self.row = row
         self.plan = plan
         self.lane = lane
         self.path = path
+        self.is_template = is_template
         self.policy = policy
         self.seconds = seconds
 

@@ -11,7 +11,7 @@ from traffic_mirror.compare import Policy, PolicyUse, compile_policy
 from traffic_mirror.compare.policy import LEAST_COMPARED
 from traffic_mirror.copies import compile_plan
 from traffic_mirror.masking import Masker
-from traffic_mirror.spec.model import Api, Destination, Rule, Spec, find_rule
+from traffic_mirror.spec.model import Destination, Spec, find_rule, path_template, whole_path
 from traffic_mirror.worker.accounts import Accounts
 from traffic_mirror.worker.errand import Route
 from traffic_mirror.worker.lane import Ended, Lane
@@ -120,14 +120,8 @@ class Program:
             row,
             plan,
             self._lanes[destination_index],
-            self._masker.text(_whole_path(api, rule)),
+            self._masker.text(whole_path(api, rule)),
+            path_template(api, rule) is not None,
             partial(self.policy, api_index, rule_index),
             self._accounts.histogram(destination.name),
         )
-
-
-def _whole_path(api: Api, rule: Rule) -> str:
-    """A rule's path as people name the route: below the API's listen path; expressions stay as they are."""
-    if rule.path.startswith("^"):
-        return rule.path
-    return api.listen_path.rstrip("/") + "/" + rule.path.lstrip("/")

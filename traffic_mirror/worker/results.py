@@ -33,6 +33,7 @@ class Line(msgspec.Struct, kw_only=True):
     api: str
     rule: str
     destination: str
+    route: str | None = None
     method: str
     url: str
     copy_url: str | None = None
@@ -55,13 +56,15 @@ def line_of(errand: Errand, verdict: Verdict | None, masker: Masker) -> Line:
     request, route, sent, outcome = errand.case.request, errand.route, errand.sent, errand.outcome
     assert outcome is not None
     primary = errand.case.primary
+    method = request.method.decode("latin-1")
     line = Line(
         time=moment(request.time),
         id=request.id,
         api=route.api,
         rule=route.rule,
         destination=route.destination,
-        method=request.method.decode("latin-1"),
+        route=masker.text(f"{method} {route.path}") if route.is_template else None,
+        method=method,
         url=masker.text(url_of_original(errand)),
         outcome=outcome.outcome,
         reason=outcome.reason,
@@ -84,13 +87,15 @@ def line_of(errand: Errand, verdict: Verdict | None, masker: Masker) -> Line:
 
 def line_of_unsent(unsent: Unsent, masker: Masker) -> Line:
     """The line of a copy that ended at the edge."""
+    method = unsent.method.decode("latin-1")
     return Line(
         time=moment(unsent.time),
         id=unsent.id,
         api=unsent.api,
         rule=unsent.rule,
         destination=unsent.destination,
-        method=unsent.method.decode("latin-1"),
+        route=None if unsent.template is None else masker.text(f"{method} {unsent.template}"),
+        method=method,
         url=masker.text(url_of(unsent.scheme, unsent.host, unsent.port, unsent.target)),
         outcome=unsent.outcome,
         reason=unsent.reason,
