@@ -47,7 +47,10 @@ _BODY = json_body(1024)
 
 
 def measure_hooks(bench: Bench, sink: Server) -> Part:
-    """The request hook matched and unmatched, the response hook, and their stages."""
+    """The request hook matched and unmatched, the response hook, and their stages.
+
+    With a hook goes what it puts off; the part that the client waits for has a row of its own.
+    """
     with starting_on(bench.cores.proxy):
         figures = asyncio.run(_measure(bench, sink), loop_factory=_eager_loop)
     for figure in figures:
@@ -70,15 +73,16 @@ async def _measure(bench: Bench, sink: Server) -> list[Figure]:
     unmatched.write_text(mirror_none(sink.ports[:1]))
     figures = []
     async with _addon(bench, matched) as addon:
-        request, response = await _time_hooks(addon)
+        waited, request, response = await _time_hooks(addon)
         figures += [
             _figure("hook", "the request hook, matched and sampled, 1 KiB body", request, Target("≤", 60)),
+            _figure("hook waited", "what of it the client waits for, the rest is put off", waited),
             _figure("hook response", "the response hook of the same", response),
         ]
         figures += await _time_stages(addon)
     async with _addon(bench, unmatched) as addon:
-        request, _ = await _time_hooks(addon)
-        figures.insert(2, _figure("hook unmatched", "the request hook, no rule takes it", request))
+        _, request, _ = await _time_hooks(addon)
+        figures.insert(3, _figure("hook unmatched", "the request hook, no rule takes it", request))
     return figures
 
 
@@ -101,17 +105,23 @@ async def _addon(bench: Bench, spec: Path) -> AsyncIterator[MirrorAddon]:
                 await stopped
 
 
-async def _time_hooks(addon: MirrorAddon) -> tuple[list[float], list[float]]:
-    """Means of batches, in µs, of the request and the response hook; between batches all copies end."""
-    requests, responses = [], []
+async def _time_hooks(addon: MirrorAddon) -> tuple[list[float], list[float], list[float]]:
+    """Means of batches, in µs: the request hook alone and with what it puts off, and the response hook.
+
+    Between batches all copies end.
+    """
+    alone, requests, responses = [], [], []
+    settle = addon.mirror().dispatcher.settle
     for _ in range(_BATCHES):
         flows = [make_flow() for _ in range(_FLOWS)]
-        requests.append(_time_batch(addon.request, flows))
+        hooks, late = _time_batch(addon.request, flows, settle)
+        alone.append(hooks)
+        requests.append(hooks + late)
         for flow in flows:
             flow.response = http.Response.make(200, b"ok")
-        responses.append(_time_batch(addon.response, flows))
+        responses.append(sum(_time_batch(addon.response, flows, settle)))
         await _until(lambda: addon.mirror().ledger.in_flight == 0, "the copies to end")
-    return requests, responses
+    return alone, requests, responses
 
 
 async def _time_stages(addon: MirrorAddon) -> list[Figure]:
@@ -185,12 +195,18 @@ def _request() -> http.Request:
     return request
 
 
-def _time_batch(call: Callable[[http.HTTPFlow], object], flows: list[http.HTTPFlow]) -> float:
+def _time_batch(
+    call: Callable[[http.HTTPFlow], object], flows: list[http.HTTPFlow], settle: Callable[[], None]
+) -> tuple[float, float]:
+    """Means in µs: of the calls, and of what they put off."""
     gc.collect()
     began = time.perf_counter_ns()
     for flow in flows:
         call(flow)
-    return (time.perf_counter_ns() - began) / len(flows) / 1000
+    called = time.perf_counter_ns()
+    settle()
+    ended = time.perf_counter_ns()
+    return (called - began) / len(flows) / 1000, (ended - called) / len(flows) / 1000
 
 
 def _time_call(call: Callable[[], object], times: int = 2_000) -> list[float]:

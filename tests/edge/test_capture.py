@@ -120,3 +120,20 @@ def test_a_primary_that_did_not_answer_is_told_with_the_reason() -> None:
 )
 def test_websocket_upgrades(fields: tuple[tuple[bytes, bytes], ...], expected: bool) -> None:
     assert is_websocket_upgrade(fields) is expected
+
+
+@pytest.mark.parametrize("max_bytes", [None, 3, 7, 10])
+@pytest.mark.parametrize("content", [b"message", b"", None], ids=["whole", "empty", "streamed"])
+def test_an_answer_frozen_for_more_is_cut_to_what_is_compared(
+    content: bytes | None, max_bytes: int | None
+) -> None:
+    flow = tflow.tflow(resp=True)
+    assert flow.response is not None
+    flow.response.data.content = content
+    for_more = capture.freeze_answer(flow, "h", 10)
+    assert capture.cut_answer(*for_more, max_bytes) == capture.freeze_answer(flow, "h", max_bytes)
+
+
+def test_no_answer_is_cut_to_no_answer() -> None:
+    failed = capture.freeze_answer(tflow.tflow(err=True), "h", 10)
+    assert capture.cut_answer(*failed, None) == failed

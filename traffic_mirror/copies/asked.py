@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from traffic_mirror.copies.headers import check_text
-from traffic_mirror.copies.request import FrozenRequest
+from traffic_mirror.copies.request import FrozenRequest, host_of
 
 ID = "<flow id>"
 
@@ -38,7 +38,7 @@ def read_request(method: str, url: str, lines: Sequence[str] = ()) -> FrozenRequ
         id=ID,
         method=method.upper().encode(),
         scheme=scheme,
-        host=_host(authority.decode("utf-8", "replace")),
+        host=host_of(authority),
         port=int(parts["port"] or _PORTS[scheme]),
         authority=authority,
         target=(target if target.startswith("/") else "/" + target).encode(),
@@ -56,10 +56,3 @@ def _field(line: str) -> tuple[bytes, bytes]:
     if not colon or not name.strip():
         raise ValueError(f"found the header {line!r}, expected 'Name: value'")
     return name.strip().encode(), value.strip().encode()
-
-
-def _host(authority: str) -> str:
-    """The host of an authority, without its port."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    return authority.partition(":")[0].lower()

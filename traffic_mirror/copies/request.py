@@ -29,3 +29,9 @@ class FrozenRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     time: float
     client: str = ""
     trailers: Fields = ()
+
+
+def host_of(authority: bytes) -> str:
+    """The host of a Host header or `:authority`: in lower case, without port and brackets."""
+    text = authority.decode("utf-8", "replace").lower()
+    return text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0]

@@ -6,17 +6,19 @@ bytes the client sent.
 
 from __future__ import annotations
 
+import msgspec
 from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 
 from traffic_mirror.copies import without_credentials
-from traffic_mirror.copies.request import FrozenRequest
+from traffic_mirror.copies.request import FrozenRequest, host_of
 from traffic_mirror.wire.frames import Primary
 
 # In these modes the client names the host itself, in the URL or by CONNECT.
 _NAMED_BY_CLIENT = (mode_specs.RegularMode, mode_specs.UpstreamMode, mode_specs.Socks5Mode)
 
 _BODILESS = (204, 205, 304)
+_TOO_LARGE = "too_large"
 
 
 def asked_host(flow: http.HTTPFlow) -> str:
@@ -30,7 +32,7 @@ def asked_host(flow: http.HTTPFlow) -> str:
         return data.host.lower()
     authority = host_field(data)
     if authority:
-        return _without_port(authority.decode("utf-8", "replace")).lower()
+        return host_of(authority)
     return (flow.client_conn.sni or data.host).lower()
 
 
@@ -91,7 +93,7 @@ def freeze_answer(
     if body is None:
         missing = "streamed"
     elif len(body) > max_bytes:
-        missing, body = "too_large", None
+        missing, body = _TOO_LARGE, None
     elif (
         not body and _is_of_har(flow) and response.status_code not in _BODILESS and request.method != b"HEAD"
     ):
@@ -113,12 +115,15 @@ def freeze_answer(
     return frame, body or b""
 
 
+def cut_answer(frame: Primary, body: bytes, max_bytes: int | None) -> tuple[Primary, bytes]:
+    """An answer that was frozen for a larger `max_bytes`, as `freeze_answer` gives it for this one."""
+    if max_bytes is None and frame.hosts:
+        return Primary(frame.id, frame.status, frame.seconds, frame.began), b""
+    if max_bytes is not None and len(body) > max_bytes:
+        return msgspec.structs.replace(frame, missing=_TOO_LARGE, has_body=False), b""
+    return frame, body
+
+
 def _is_of_har(flow: http.HTTPFlow) -> bool:
     """Whether mitmproxy read the flow from a HAR: no real client has port 0."""
     return not flow.live and flow.client_conn.peername[1] == 0
-
-
-def _without_port(authority: str) -> str:
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    return authority.partition(":")[0]

@@ -1,22 +1,27 @@
 """The dispatcher: takes flows from the hooks, decides, and hands copies to the worker.
 
-Everything here runs on the proxy's loop, so it does only what must be decided there: guard, match,
-sample, freeze, push.
+Everything here runs on the proxy's loop, so it does only what must be decided there: guard, freeze, match,
+sample, push. A hook itself only guards and freezes where it can: the rest is gathered for some milliseconds,
+off the way of the client's request.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Sequence
+from functools import partial
 
 from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 
 from traffic_mirror.copies.headers import has_field, is_websocket_upgrade
+from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.edge import capture
 from traffic_mirror.edge.bodies import Bodies
 from traffic_mirror.edge.books import Books
 from traffic_mirror.edge.failed import DESTINATION, Kept
+from traffic_mirror.edge.gathering import Gathering
 from traffic_mirror.edge.inspection import Inspection
 from traffic_mirror.edge.link import Link
 from traffic_mirror.edge.pace import Pace, most_at_once, until_room
@@ -30,13 +35,20 @@ from traffic_mirror.wire.frames import Mirror, Primary
 
 _MAX_AWAITED = 20_000  # primaries whose answer a copy waits for
 _GRACE = 0.5  # seconds a waiting client grants beyond its copies' timeouts
+_SMALL = 64 * 1024  # bytes of a body that may wait to be decided on
 
 
 class Dispatcher:
-    """What becomes of each flow. `program` is swapped on a reload; the books outlive all."""
+    """What becomes of each flow. The program is swapped on a reload; the books outlive all."""
 
     def __init__(
-        self, link: Link, books: Books, sampler: Sampler, program: Program, inspection: Inspection | None
+        self,
+        link: Link,
+        books: Books,
+        sampler: Sampler,
+        program: Program,
+        inspection: Inspection | None,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.program = program
         self.inspection = inspection
@@ -50,6 +62,8 @@ class Dispatcher:
         self._sampler = sampler
         self._next = 0
         self._awaited: dict[str, tuple[int | None, str, float]] = {}
+        self._gathering = Gathering(loop, link.flush)
+        self._undecided: dict[str, str] = {}
         self._bodies = Bodies(link, self._begin_body, self._miss_body)
         self._sockets = Sockets(link, self._begin_socket)
 
@@ -66,7 +80,16 @@ class Dispatcher:
             return None
         if not flow.live and self.offline:
             return self._request_recorded(flow)
-        return self._request(flow)
+        if not self._is_traffic(flow):
+            return None
+        request = self._freeze(flow)
+        content = flow.request.data.content
+        if content is None or not self._can_wait(request, len(content)):
+            self._gathering.finish()
+            return self._decide(flow, request, content)
+        self._undecided[flow.id] = request.host
+        self._gathering.put(partial(self._decide_late, flow, request, content), len(content))
+        return None
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Tells the worker how the primary answered a mirrored request, or that it did not."""
@@ -76,18 +99,19 @@ class Dispatcher:
             self._bodies.abort(flow)
         else:
             self._bodies.answered(flow)
-        awaited = self._awaited.pop(flow.id, None)
-        if awaited is None:
+        host = self._undecided.get(flow.id)
+        if host is not None:
+            max_bytes, released = self.program.most_compared, 0.0
+        elif awaited := self._awaited.get(flow.id):
+            max_bytes, host, released = awaited
+        else:
             return
-        max_bytes, host, released = awaited
         frame, body = capture.freeze_answer(flow, host, max_bytes, released)
-        if self._link.offer(frame, body) == "edge_full":
-            # The verdict must not wait for an answer that never comes.
-            short = (frame.id, frame.status, frame.seconds, frame.began, frame.headers, frame.hosts)
-            self._link.send(Primary(*short, missing="edge_full"))
+        self._gathering.put(partial(self._tell_answer, frame, body), len(body))
 
     def websocket_start(self, flow: http.HTTPFlow) -> None:
         """Mirrors a WebSocket that the primary accepted."""
+        self._gathering.finish()
         taken = self._sockets.accepted(flow)
         if taken is None:
             return
@@ -113,20 +137,34 @@ class Dispatcher:
         They go where the rule that takes it says or, if given, to the destination of that index alone,
         rule or no rule.
         """
-        program = self.program
-        host = capture.asked_host(flow)
-        route = self._match(flow, host) or Route(-1, 0, BY_HAND, BY_HAND.rules[0])
-        taken = Taken(flow, program, route, host)
+        self._gathering.finish()
+        program, request = self.program, self._freeze(flow)
+        taken = self._match(flow, request) or Taken(
+            flow, request, program, Route(-1, 0, BY_HAND, BY_HAND.rules[0])
+        )
         lots = list(taken.plan.lots)
         if destination is not None:
             name = program.spec.destinations[destination].name
-            lots = [self.books.lot(route.api.name, route.rule.name, name, destination)]
-        return len(self._mirror(taken, lots, flow.request.data.content or b"")) if lots else 0
+            lots = [self.books.lot(taken.route.api.name, taken.route.rule.name, name, destination)]
+        sent = self._mirror(taken, lots, flow.request.data.content or b"") if lots else ()
+        if not flow.live:
+            self.response(flow)  # no hook comes for it any more
+        return len(sent)
+
+    def put_in_force(self, program: Program) -> None:
+        """Decides by `program` on requests from now on."""
+        self._gathering.finish()
+        self.program = program
 
     def set_paused(self, paused: bool) -> None:
         """While paused, copies are skipped and counted."""
+        self._gathering.finish()
         self.paused = paused
         self.books.set_paused(paused)
+
+    def settle(self) -> None:
+        """Decides on all requests that have come."""
+        self._gathering.finish()
 
     def worker_lost(self, reason: str) -> None:
         """Whatever the worker had not told the end of is dropped for `reason`."""
@@ -136,19 +174,37 @@ class Dispatcher:
 
     # --- deciding ---
 
-    def _request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        taken = self._take(flow)
+    def _can_wait(self, request: FrozenRequest, size: int) -> bool:
+        """Whether it is enough to decide on a live request when it has gone on its way.
+
+        Not where it may have to wait for its copies, filters look at its flow, or flows are shown.
+        """
+        return (
+            size <= _SMALL
+            and not self.program.looks_at_flows
+            and self.inspection is None
+            and not is_websocket_upgrade(request.headers)
+        )
+
+    def _decide_late(self, flow: http.HTTPFlow, request: FrozenRequest, content: bytes) -> None:
+        """Decides on a request that has gone on its way."""
+        self._undecided.pop(flow.id, None)
+        self._decide(flow, request, content)
+
+    def _decide(
+        self, flow: http.HTTPFlow, request: FrozenRequest, content: bytes | None
+    ) -> Awaitable[None] | None:
+        taken = self._match(flow, request)
         if taken is None:
             return None
         plan = taken.plan
         reason = self._why_not(taken)
-        if not reason and is_websocket_upgrade(flow.request.data.headers.fields):
+        if not reason and is_websocket_upgrade(request.headers):
             if plan.rule.websocket:
                 self._sockets.ask(taken)
                 return None
             reason = "websocket"
-        content = flow.request.data.content
-        if content is None and flow.request.data.method == b"HEAD":
+        if content is None and request.method == b"HEAD":
             content = b""  # what was streamed means nothing
         if not reason and content is None:
             reason = "body_unavailable"
@@ -164,6 +220,17 @@ class Dispatcher:
         numbers = self._mirror(taken, chosen, content or b"", wait=wait)
         return self._hold(flow, numbers, plan.timeout + _GRACE) if wait and numbers else None
 
+    def _tell_answer(self, frame: Primary, body: bytes) -> None:
+        """Tells the worker of an answer that copies wait for."""
+        awaited = self._awaited.pop(frame.id, None)
+        if awaited is None:
+            return
+        frame, body = capture.cut_answer(frame, body, awaited[0])
+        if self._link.offer(frame, body) == "edge_full":
+            # The verdict must not wait for an answer that never comes.
+            short = (frame.id, frame.status, frame.seconds, frame.began, frame.headers, frame.hosts)
+            self._link.send(Primary(*short, missing="edge_full"))
+
     async def _hold(self, flow: http.HTTPFlow, numbers: Sequence[int], seconds: float) -> None:
         """Holds the request until its copies have ended; the primary is timed from then on."""
         await self.books.wait_for(numbers, seconds)
@@ -177,11 +244,13 @@ class Dispatcher:
         await self.pace.until_due(flow.request.timestamp_start)
         most = most_at_once(self.program.spec)
         await until_room(lambda: self.books.under_way, most, self.books.some_ended)
-        self._request(flow)
+        if self._is_traffic(flow):
+            self._decide(flow, self._freeze(flow), flow.request.data.content)
 
     def _begin_body(self, flow: http.HTTPFlow) -> bool:
         """Mirrors a request whose body begins to pass, if a rule takes it."""
-        taken = self._take(flow, streamed=True)
+        self._gathering.finish()
+        taken = self._match(flow, self._freeze(flow)) if self._is_traffic(flow, streamed=True) else None
         if taken is None:
             return False
         if reason := self._why_not(taken):
@@ -195,11 +264,9 @@ class Dispatcher:
 
     def _miss_body(self, flow: http.HTTPFlow, reason: str) -> None:
         """Counts a streamed request that ended before its body began, if a rule would have taken it."""
-        host = capture.asked_host(flow)
-        route = self._match(flow, host)
-        if route is None:
+        taken = self._match(flow, self._freeze(flow))
+        if taken is None:
             return
-        taken = Taken(flow, self.program, route, host)
         if skipped := self._why_not(taken):
             self._end_here(taken, taken.plan.lots, "skipped", skipped)
         else:
@@ -209,19 +276,17 @@ class Dispatcher:
         chosen = self._sample(taken)
         return bool(chosen and self._mirror(taken, chosen, b"", websocket=True))
 
-    def _take(self, flow: http.HTTPFlow, *, streamed: bool = False) -> Taken | None:
-        """The rule that takes `flow`, if it is traffic and one does."""
-        if not self._is_traffic(flow, streamed=streamed):
-            return None
-        host = capture.asked_host(flow)
-        route = self._match(flow, host)
-        return Taken(flow, self.program, route, host) if route is not None else None
+    def _freeze(self, flow: http.HTTPFlow) -> FrozenRequest:
+        ours = self.adds_authorization and isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+        return capture.freeze_request(flow, capture.asked_host(flow), ours)
 
-    def _match(self, flow: http.HTTPFlow, host: str) -> Route | None:
-        data = flow.request.data
-        return self.program.rules.match(
-            data.method.decode("latin-1"), host, data.path, data.headers.fields, flow
+    def _match(self, flow: http.HTTPFlow, request: FrozenRequest) -> Taken | None:
+        """The request with the rule that takes it, if one does."""
+        program = self.program
+        route = program.rules.match(
+            request.method.decode("latin-1"), request.host, request.target, request.headers, flow
         )
+        return Taken(flow, request, program, route) if route is not None else None
 
     def _is_traffic(self, flow: http.HTTPFlow, *, streamed: bool = False) -> bool:
         """Live, not replayed, and on its way to the primary; or loaded from a file, where that is wanted.
@@ -238,21 +303,17 @@ class Dispatcher:
         """The reason to skip every copy, whatever the body, or ""."""
         if self.paused:
             return "paused"
-        if has_field(taken.flow.request.data.headers.fields, taken.program.markers):
+        if has_field(taken.request.headers, taken.program.markers):
             return "loop"
         return ""
 
     def _sample(self, taken: Taken) -> list[Lot]:
         """The destinations whose turn it is; the others are counted."""
-        data = taken.flow.request.data
+        request = taken.request
         if again := taken.flow.metadata.get(DESTINATION):
             return [lot for lot in taken.plan.lots if lot.row.key.destination == again]
         reasons = self._sampler.decide(
-            taken.route,
-            taken.program.spec,
-            data.headers.fields,
-            data.path,
-            taken.flow.client_conn.peername[0],
+            taken.route, taken.program.spec, request.headers, request.target, request.client
         )
         chosen = []
         for lot, why in zip(taken.plan.lots, reasons, strict=True):
@@ -284,7 +345,7 @@ class Dispatcher:
         self._next += len(lots)
         numbers = tuple(range(first, self._next))
         frame = Mirror(
-            capture.freeze_request(flow, taken.host, self._authorization_is_ours(flow)),
+            taken.request,
             taken.route.api_index,
             taken.route.rule_index,
             tuple((number, lot.destination) for number, lot in zip(numbers, lots, strict=True)),
@@ -305,9 +366,7 @@ class Dispatcher:
         if self.inspection is not None:
             self.inspection.mirrored(flow)
         if len(self._awaited) < _MAX_AWAITED:
-            self._awaited[flow.id] = (plan.compare_bytes if compare else None, taken.host, 0.0)
-        if not flow.live:
-            self.response(flow)
+            self._awaited[flow.id] = (plan.compare_bytes if compare else None, taken.request.host, 0.0)
         return numbers
 
     def _keep(self, frame: Mirror, body: bytes, lots: list[Lot], refused: str) -> None:
@@ -327,7 +386,7 @@ class Dispatcher:
         lot, wanted = taken.plan.baseline, taken.plan.rule.compare.baseline
         if lot is None or wanted is None:
             return False
-        if taken.flow.request.data.method not in SAFE_METHODS:
+        if taken.request.method not in SAFE_METHODS:
             self._end_here(taken, (lot,), "skipped", "unsafe_method")
         elif not self._sampler.draw(wanted.sample_rate):
             self._end_here(taken, (lot,), "sampled_out", "destination_rate")
@@ -335,9 +394,6 @@ class Dispatcher:
             lots.append(lot)
             return True
         return False
-
-    def _authorization_is_ours(self, flow: http.HTTPFlow) -> bool:
-        return self.adds_authorization and isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
 
     def _end_here(self, taken: Taken, lots: Sequence[Lot], outcome: str, reason: str) -> None:
         """Copies that never reach the worker: counted, and noted on the flow where it is shown."""

@@ -102,6 +102,10 @@ class Link:
         self._outbox.push(encode(frame, body), body, now=now)
         return ""
 
+    def flush(self) -> None:
+        """Writes what waits, as far as the worker takes it."""
+        self._outbox.flush()
+
     @property
     def backlog(self) -> int:
         """Bytes that wait for the worker to read them."""

@@ -74,7 +74,7 @@ class Mirror:
         self.spec = SpecInForce(options.spec, self._put_in_force, self._link.send)
         program = self._build(self.spec.spec, self.spec.rules)
         sampler = Sampler(options.seed, time.monotonic)
-        self.dispatcher = Dispatcher(self._link, self._books, sampler, program, self.inspection)
+        self.dispatcher = Dispatcher(self._link, self._books, sampler, program, self.inspection, loop)
         self.dispatcher.pace = Pace(options.speed, time.monotonic)
         self._books.tell = self._link.offer if options.results else None
         self._books.failed = FailedCopies(options.failed) if options.failed is not None else None
@@ -179,7 +179,7 @@ class Mirror:
 
     def _put_in_force(self, spec: Spec, rules: RuleSet) -> None:
         """A changed spec comes into force: with the next request here, with the next frame in the worker."""
-        self.dispatcher.program = self._build(spec, rules)
+        self.dispatcher.put_in_force(self._build(spec, rules))
         self._link.send(Setup(spec, self.spec.state, inspect=self._inspecting, drain=self._options.drain))
 
     def _build(self, spec: Spec, rules: RuleSet) -> Program:
@@ -216,6 +216,7 @@ class Mirror:
             self._send_tally()
 
     async def _stop(self) -> None:
+        self.dispatcher.settle()
         self._send_tally()
         await self._link.stop(self._options.drain)
         self.dispatcher.worker_lost("shutdown")

@@ -44,6 +44,10 @@ class Outbox:
         elif self._timer is None:
             self._timer = self._loop.call_later(_GATHER, self._pump)
 
+    def flush(self) -> None:
+        """Writes what waits without gathering more, as far as the pipe takes it."""
+        self._pump()
+
     def open(self, pipe: asyncio.WriteTransport, first: bytes) -> None:
         """Begins to write into `pipe`: the frame `first`, then all that waits."""
         self._pipe = pipe

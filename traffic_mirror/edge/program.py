@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -55,12 +56,18 @@ class RuleProgram:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A spec in force. `plans` is indexed by API, then rule."""
+    """A spec in force. `plans` is indexed by API, then rule.
+
+    `looks_at_flows`: requests must be decided on in their hook, for a filter or a client that waits.
+    `most_compared`: the most bytes of an answer that any rule compares; None where none does.
+    """
 
     spec: Spec
     rules: RuleSet
     plans: tuple[tuple[RuleProgram, ...], ...]
     markers: frozenset[bytes]
+    looks_at_flows: bool
+    most_compared: int | None
 
     def plan(self, route: Route) -> RuleProgram:
         """What is to be done with a request that `route` took; -1 is what a person sends by hand."""
@@ -102,9 +109,13 @@ def build_program(spec: Spec, rules: RuleSet, rows: Rows, compare_by_default: bo
             timeout=max((spec.destinations[index].timeout for index in rule.destinations), default=0.0),
         )
 
+    plans = tuple(tuple(plan(api, rule) for rule in api.rules) for api in spec.apis)
+    every = tuple(chain.from_iterable(plans))
     return Program(
         spec=spec,
         rules=rules,
-        plans=tuple(tuple(plan(api, rule) for rule in api.rules) for api in spec.apis),
+        plans=plans,
         markers=marker_names(spec),
+        looks_at_flows=any(each.rule.wait or each.rule.match.filter for each in every),
+        most_compared=max((n for each in every if (n := each.compare_bytes) is not None), default=None),
     )

@@ -24,7 +24,7 @@ class Sockets:
 
     def ask(self, taken: Taken) -> None:
         """A client asks for a WebSocket; whether it gets one is the primary's to say."""
-        self._asked[taken.flow.id] = taken
+        self._asked[taken.request.id] = taken
 
     def refused(self, flow: http.HTTPFlow) -> Taken | None:
         """What was asked for, if mitmproxy makes no WebSocket of the primary's answer, a 101 or not."""
@@ -37,7 +37,7 @@ class Sockets:
     def start(self, taken: Taken) -> None:
         """Mirrors a WebSocket from now on."""
         if self._mirror(taken):
-            self._open.add(taken.flow.id)
+            self._open.add(taken.request.id)
 
     def pass_on(self, flow: http.HTTPFlow) -> None:
         """Hands on a message of the client's; without room for it the mirrored one breaks off."""

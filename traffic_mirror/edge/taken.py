@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mitmproxy import http
 
 from traffic_mirror.copies import mask_query
+from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.edge.program import Lot, Program, RuleProgram
 from traffic_mirror.rules import Route
 from traffic_mirror.spec.model import path_template
@@ -15,12 +16,12 @@ from traffic_mirror.wire.frames import Unsent
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Under which program a rule took `flow`, and by which host name."""
+    """A request, as it was, and the rule that took it. Its `flow` may have changed since."""
 
     flow: http.HTTPFlow
+    request: FrozenRequest
     program: Program
     route: Route
-    host: str
 
     @property
     def plan(self) -> RuleProgram:
@@ -30,18 +31,18 @@ class Taken:
 
 def unsent_line(taken: Taken, lot: Lot, outcome: str, reason: str) -> Unsent:
     """What the results say of a copy that ended at the edge; query values that are redacted stay so."""
-    data = taken.flow.request.data
+    request = taken.request
     destination = taken.program.spec.destinations[lot.destination]
     masked = frozenset((*taken.plan.rule.redact.query, *destination.redact.query))
     return Unsent(
-        taken.flow.id,
-        data.timestamp_start,
+        request.id,
+        request.time,
         *lot.row.key,
-        data.method,
-        data.scheme.decode("ascii", "replace"),
-        taken.host,
-        data.port,
-        mask_query(data.path, masked) if masked else data.path,
+        request.method,
+        request.scheme,
+        request.host,
+        request.port,
+        mask_query(request.target, masked) if masked else request.target,
         outcome,
         reason,
         path_template(taken.route.api, taken.route.rule),
