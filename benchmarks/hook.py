@@ -130,7 +130,7 @@ async def _time_stages(addon: MirrorAddon) -> list[Figure]:
     program = dispatcher.program
     flow = make_flow()
     data, fields = flow.request.data, flow.request.data.headers.fields
-    frozen = capture.freeze_request(flow, "127.0.0.1", False)
+    frozen = capture.freeze_request(flow)
     frame = Mirror(frozen, 0, 0, ((1, 0),), has_body=True)
     head = encode(frame, _BODY)
     route = program.rules.match("GET", "127.0.0.1", data.path, fields, flow)
@@ -138,12 +138,11 @@ async def _time_stages(addon: MirrorAddon) -> list[Figure]:
     sampler = type(dispatcher._sampler)("", time.monotonic)  # noqa: SLF001 - the class that the edge uses
     ended = encode(Ended(tuple(Ending(number, "delivered", "2xx", 0.001) for number in range(50))))
     stages: list[tuple[str, Callable[[], object]]] = [
-        ("find the host asked for", lambda: capture.asked_host(flow)),
+        ("freeze it", lambda: capture.freeze_request(flow)),
         ("match it", lambda: program.rules.match("GET", "127.0.0.1", data.path, fields, flow)),
         ("look for the loop marker", lambda: has_field(fields, program.markers)),
         ("look for a WebSocket upgrade", lambda: is_websocket_upgrade(fields)),
         ("sample it", lambda: sampler.decide(route, program.spec, fields, data.path, "127.0.0.1")),
-        ("freeze it", lambda: capture.freeze_request(flow, "127.0.0.1", False)),
         ("encode the frame", lambda: encode(frame, _BODY)),
     ]
     figures = [_stage(name, _time_call(call)) for name, call in stages]

@@ -42,6 +42,8 @@ class Bodies:
 
     def finish(self, flow: http.HTTPFlow) -> bool:
         """Whether the request's body has passed, so that there is nothing left to do."""
+        if not self._passing and sink_of(flow.request) is None:
+            return False
         if body := _awaited(flow):
             body.forget()
         return self._passing.pop(flow.id, None) is not None

@@ -21,22 +21,20 @@ _BODILESS = (204, 205, 304)
 _TOO_LARGE = "too_large"
 
 
-def asked_host(flow: http.HTTPFlow) -> str:
+def _asked_host(flow: http.HTTPFlow, authority: bytes) -> str:
     """The host the client asked for, in lower case and without a port.
 
     Where the proxy sees only an address (transparent, local, WireGuard, TUN), and in reverse mode, it is
     the Host header's, or `:authority`'s; where there is none, the TLS server name, then the address.
     """
-    data = flow.request.data
     if isinstance(flow.client_conn.proxy_mode, _NAMED_BY_CLIENT):
-        return data.host.lower()
-    authority = host_field(data)
+        return flow.request.data.host.lower()
     if authority:
         return host_of(authority)
-    return (flow.client_conn.sni or data.host).lower()
+    return (flow.client_conn.sni or flow.request.data.host).lower()
 
 
-def host_field(data: http.RequestData) -> bytes:
+def _host_field(data: http.RequestData) -> bytes:
     """The Host header or `:authority`, as sent; empty when there is neither."""
     if data.authority:
         return data.authority
@@ -46,12 +44,13 @@ def host_field(data: http.RequestData) -> bytes:
     return b""
 
 
-def freeze_request(flow: http.HTTPFlow, host: str, added_authorization: bool) -> FrozenRequest:
+def freeze_request(flow: http.HTTPFlow, *, added_authorization: bool = False) -> FrozenRequest:
     """The request as one value; its body stays with the flow. Proxy credentials are left out.
 
     `added_authorization`: mitmproxy's `upstream_auth` put the Authorization header there, not the client.
     """
     data = flow.request.data
+    authority = _host_field(data)
     fields = without_credentials(data.headers.fields)
     if added_authorization:
         fields = tuple(field for field in fields if field[0].lower() != b"authorization")
@@ -59,9 +58,9 @@ def freeze_request(flow: http.HTTPFlow, host: str, added_authorization: bool) ->
         id=flow.id,
         method=data.method,
         scheme=data.scheme.decode("ascii", "replace"),
-        host=host,
+        host=_asked_host(flow, authority),
         port=data.port,
-        authority=host_field(data),
+        authority=authority,
         target=data.path,
         http_version=data.http_version.decode("ascii", "replace"),
         headers=fields,

@@ -183,7 +183,7 @@ class Dispatcher:
             size <= _SMALL
             and not self.program.looks_at_flows
             and self.inspection is None
-            and not is_websocket_upgrade(request.headers)
+            and not (self.program.takes_websockets and is_websocket_upgrade(request.headers))
         )
 
     def _decide_late(self, flow: http.HTTPFlow, request: FrozenRequest, content: bytes) -> None:
@@ -278,7 +278,7 @@ class Dispatcher:
 
     def _freeze(self, flow: http.HTTPFlow) -> FrozenRequest:
         ours = self.adds_authorization and isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
-        return capture.freeze_request(flow, capture.asked_host(flow), ours)
+        return capture.freeze_request(flow, added_authorization=ours)
 
     def _match(self, flow: http.HTTPFlow, request: FrozenRequest) -> Taken | None:
         """The request with the rule that takes it, if one does."""

@@ -58,7 +58,8 @@ class RuleProgram:
 class Program:
     """A spec in force. `plans` is indexed by API, then rule.
 
-    `looks_at_flows`: requests must be decided on in their hook, for a filter or a client that waits.
+    `takes_websockets`: a rule mirrors them. `looks_at_flows`: requests must be decided on in their hook, for
+    a filter or a client that waits.
     `most_compared`: the most bytes of an answer that any rule compares; None where none does.
     """
 
@@ -66,6 +67,7 @@ class Program:
     rules: RuleSet
     plans: tuple[tuple[RuleProgram, ...], ...]
     markers: frozenset[bytes]
+    takes_websockets: bool
     looks_at_flows: bool
     most_compared: int | None
 
@@ -116,6 +118,7 @@ def build_program(spec: Spec, rules: RuleSet, rows: Rows, compare_by_default: bo
         rules=rules,
         plans=plans,
         markers=marker_names(spec),
+        takes_websockets=any(each.rule.websocket for each in every),
         looks_at_flows=any(each.rule.wait or each.rule.match.filter for each in every),
         most_compared=max((n for each in every if (n := each.compare_bytes) is not None), default=None),
     )

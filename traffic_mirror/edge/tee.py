@@ -78,7 +78,7 @@ def may_have_body(request: http.RequestData) -> bool:
         return False  # what follows means nothing and is not copied (RFC 9110, section 9.3.2)
     if request.http_version in (b"HTTP/2.0", b"HTTP/3") and request.method != b"GET":
         return True
-    return any(
-        len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding")
-        for name, _ in request.headers.fields
-    )
+    for name, _ in request.headers.fields:
+        if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
+            return True
+    return False
