@@ -18,6 +18,7 @@ from benchmarks import table, throughput
 from benchmarks.bench import Bench
 from benchmarks.bodies import measure_bodies
 from benchmarks.cores import plan_cores
+from benchmarks.faults import measure_faults
 from benchmarks.growth import measure_destinations, measure_rates, measure_sizes
 from benchmarks.hook import measure_hooks
 from benchmarks.latency import measure_latency
@@ -34,6 +35,7 @@ from benchmarks.worker_speed import measure_worker
 HERE = ROOT / "benchmarks"
 PARTS = (
     "throughput",
+    "faults",
     "latency",
     "bodies",
     "streaming",
@@ -118,6 +120,7 @@ def _steps(
     only = throughput.QUICK if quick else ()
     return [
         ("throughput", lambda: throughput.measure_throughput(bench, servers, only)),
+        ("faults", lambda: measure_faults(few, origin, sink)),
         ("latency", lambda: measure_latency(five, origin, sink, _bare_rate(bench, servers, parts))),
         ("bodies", lambda: measure_bodies(few, origin, sink)),
         ("streaming", lambda: measure_streaming(bench)),

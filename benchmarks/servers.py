@@ -1,4 +1,4 @@
-"""Servers on loopback: nginx that answers at once, and one that takes everything and never answers."""
+"""Servers on loopback: nginx that answers at once, one that never answers, and others that misbehave."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.cores import CoreSet
 from benchmarks.processes import BenchError, Program, find_program, running, wait_for
+from benchmarks.unruly import WAYS
 
 SMALL = b"ok"
 
@@ -106,6 +107,28 @@ def silent(directory: Path, cores: CoreSet) -> Iterator[Server]:
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "benchmarks.silent", str(port)]
     with running(command, directory / "silent.log", cores) as process:
+        wait_until_listens(process, port)
+        yield Server(process, (port,))
+
+
+@contextlib.contextmanager
+def unruly(directory: Path, cores: CoreSet) -> Iterator[dict[str, int]]:
+    """Servers that misbehave, each in one way: the port of each."""
+    directory.mkdir(parents=True, exist_ok=True)
+    ports = free_ports(len(WAYS))
+    command = [sys.executable, "-m", "benchmarks.unruly", *map(str, ports)]
+    with running(command, directory / "unruly.log", cores) as process:
+        wait_until_listens(process, ports[-1])
+        yield dict(zip(WAYS, ports, strict=True))
+
+
+@contextlib.contextmanager
+def expired(directory: Path, cores: CoreSet) -> Iterator[Server]:
+    """A TLS server whose certificate has expired."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "benchmarks.expired", str(port), str(directory)]
+    with running(command, directory / "expired.log", cores) as process:
         wait_until_listens(process, port)
         yield Server(process, (port,))
 

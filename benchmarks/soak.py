@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.cores import Cores, CoreSet, plan_cores
+from benchmarks.cores import Cores, plan_cores
 from benchmarks.load import Load, run_wrk
-from benchmarks.processes import BenchError, find_program, running
+from benchmarks.processes import BenchError, find_program
 from benchmarks.proxy import Proxy, Usage, mirror, started, usage_of
-from benchmarks.servers import Server, free_ports, nginx, wait_until_listens
-from benchmarks.unruly import WAYS
+from benchmarks.servers import Server, free_ports, nginx, unruly
 
 BODY = b'{"ok": true, "name": "soak", "padding": "' + b"x" * 1500 + b'"}'
 EVERY = 10.0  # seconds between two looks
@@ -106,10 +105,10 @@ class Soak:
         with (
             nginx(directory / "origin", rest, **json_body) as origin,  # type: ignore[arg-type]
             nginx(directory / "good", rest, **json_body) as good,  # type: ignore[arg-type]
-            _unruly(directory, rest) as ports,
+            unruly(directory, rest) as ports,
         ):
             (dead,) = free_ports(1)
-            unruly = [
+            each = [
                 UNRULY.format(name=name, port=port, breaker=NO_BREAKER if index % 2 else "")
                 for index, (name, port) in enumerate(ports.items())
             ]
@@ -117,7 +116,7 @@ class Soak:
             yield (
                 origin,
                 SPEC.format(
-                    good=good.port, origin=origin.port, dead=dead, unruly="\n".join(unruly), names=names
+                    good=good.port, origin=origin.port, dead=dead, unruly="\n".join(each), names=names
                 ),
             )
 
@@ -161,15 +160,6 @@ class Soak:
             problems.append("the ledger's sum is not exact")
         ledger = " selected = ".join(found[-1]) if found else ""
         return Outcome(load.seconds, load.requests, load.errors, first, last, ledger, tuple(problems))
-
-
-@contextlib.contextmanager
-def _unruly(directory: Path, cores: CoreSet) -> Iterator[dict[str, int]]:
-    ports = free_ports(len(WAYS))
-    command = [sys.executable, "-m", "benchmarks.unruly", *map(str, ports)]
-    with running(command, directory / "unruly.log", cores) as process:
-        wait_until_listens(process, ports[-1])
-        yield dict(zip(WAYS, ports, strict=True))
 
 
 def _most(looks: list[Look]) -> tuple[float, float]:

@@ -17,13 +17,18 @@ _OTHER_PATHS = ("/users/{id}", "/orders/{id}/lines", "/search", "/health/live")
 
 
 def mirror_all(ports: Sequence[int], *, compare: bool = False) -> str:
-    """Every request to each of these ports; three other rules come first, as in a real spec."""
-    return _spec("/items/{id}", ports, compare=compare)
+    """Every request to each of these ports; four other rules come first, as in a real spec."""
+    return _spec("/items/{id}", [_url(port) for port in ports], compare=compare)
+
+
+def mirror_to(url: str) -> str:
+    """Every request to this URL, as `mirror_all` does."""
+    return _spec("/items/{id}", [url])
 
 
 def mirror_none(ports: Sequence[int]) -> str:
     """Rules of which none takes what the load asks for."""
-    return _spec("/never/asked", ports)
+    return _spec("/never/asked", [_url(port) for port in ports])
 
 
 def many_rules(count: int, port: int) -> str:
@@ -59,11 +64,13 @@ def _many_paths(api: int, count: int) -> list[str]:
     return [_SHAPES[n % len(_SHAPES)].format(v=api % 5, n=n) for n in range(count)]
 
 
-def _spec(path: str, ports: Sequence[int], *, compare: bool = False) -> str:
-    names = [f"shadow-{number}" for number in range(len(ports))]
-    destinations = {
-        name: {"url": f"http://127.0.0.1:{port}"} for name, port in zip(names, ports, strict=True)
-    }
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _spec(path: str, urls: Sequence[str], *, compare: bool = False) -> str:
+    names = [f"shadow-{number}" for number in range(len(urls))]
+    destinations = {name: {"url": url} for name, url in zip(names, urls, strict=True)}
     rules: list[dict[str, object]] = [{"path": other, "destinations": names} for other in _OTHER_PATHS]
     rules.append({"path": path, "destinations": names, **({"compare": True} if compare else {})})
     apis = [{"name": "bench", "traffic_mirror": rules}]

@@ -141,13 +141,13 @@ def _retained_figures(samples: Samples) -> list[Figure]:
                     unit="ratio",
                     spread=spread_of(ratios(rates, subject, base)),
                     target=Target("≥", target) if target else None,
-                    how="; ".join(part for part in (note, _told(samples[subject])) if part),
+                    how="; ".join(part for part in (note, told(samples[subject])) if part),
                 )
             )
     return figures
 
 
-def _told(rounds: Sequence[Sample]) -> str:
+def told(rounds: Sequence[Sample]) -> str:
     """What became of the copies, and of the requests, in words: so that no speed is bought with silence."""
     outcomes: Counter[str] = Counter()
     for sample in rounds:

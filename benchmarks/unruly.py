@@ -54,6 +54,11 @@ def _flood(transport: asyncio.Transport) -> None:
     transport.close()
 
 
+def _hang_up(transport: asyncio.Transport) -> None:
+    _answer(transport, b"ok")
+    transport.close()
+
+
 def _be_late(transport: asyncio.Transport) -> None:
     asyncio.get_running_loop().call_later(_LATE, _answer, transport, b"late")
 
@@ -84,6 +89,7 @@ WAYS: dict[str, Callable[[asyncio.Transport], None]] = {
     "resets": _reset,
     "garbles": _garble,
     "floods": _flood,
+    "hangs-up": _hang_up,
     "is-late": _be_late,
     "drips": _drip,
     "invents": _invent,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +18,10 @@ from benchmarks import __main__ as harness
 from benchmarks.cores import plan_cores, starting_on
 from benchmarks.envoy import envoy_config
 from benchmarks.processes import BenchError, cpu_seconds, memory_mib, parse_ps_time, running, wait_for
-from benchmarks.servers import parse_status, silent
+from benchmarks.servers import expired, parse_status, silent, unruly
 from benchmarks.specs import many_rules, many_targets, mirror_all, mirror_none
 from benchmarks.throughput import json_body
+from benchmarks.unruly import WAYS
 from traffic_mirror.rules import compile_rules
 from traffic_mirror.spec.model import Spec
 from traffic_mirror.spec.reader import parse_spec
@@ -110,6 +113,47 @@ def test_a_silent_server_takes_a_request_and_says_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system pins no process")
+def test_an_expired_certificate_is_refused_as_one(tmp_path: Path) -> None:
+    with expired(tmp_path, frozenset()) as server:
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "expired.pem"))
+        with (
+            socket.create_connection(("127.0.0.1", server.port), 5) as connection,
+            pytest.raises(ssl.SSLCertVerificationError, match="expired"),
+        ):
+            trusting.wrap_socket(connection, server_hostname="127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("resets", b""),
+        ("garbles", b"\x00\xff\x13 this is no HTTP\r\n\r\n"),
+        ("hangs-up", b"\r\n\r\nok"),
+        ("fails", b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"),
+        ("drips", b"\r\n\r\nx"),
+        ("floods", b"x" * 100_000),
+    ],
+)
+def test_an_unruly_server_misbehaves_in_its_way(tmp_path: Path, way: str, said: bytes) -> None:
+    with unruly(tmp_path, frozenset()) as ports:
+        assert list(ports) == list(WAYS)
+        assert said in _ask(ports[way], said)
+
+
+def _ask(port: int, enough: bytes) -> bytes:
+    """What a server says to a request, until it hangs up or has said `enough`."""
+    said = b""
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        contextlib.suppress(ConnectionResetError),
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while (piece := connection.recv(1 << 16)) and (not enough or enough not in said + piece):
+            said += piece
+        said += piece
+    return said
+
+
 def test_what_is_started_begins_on_its_cores() -> None:
     cores = plan_cores()
     show = "import os; print(sorted(os.sched_getaffinity(0)))"
