@@ -9,6 +9,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.nginx import nginx
+from tests.protocols.asgi import AsgiServer, asgi_server
 from tests.protocols.recorder2 import recorder2
 from tests.servers import RecordingServer
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
@@ -123,3 +124,49 @@ def test_a_method_that_libcurl_takes_for_connect(worker: WorkerProcess, method: 
         other = worker.mirror(request(b"/path", method + b"X"), destinations=2)[1]
         assert worker.wait_for_end(other) == DELIVERED
         assert two.the_only().pseudo[b":path"] == b"/path"
+
+
+@pytest.fixture
+def over_http3(worker: WorkerProcess, tmp_path: Path) -> Iterator[AsgiServer]:
+    """A server that the worker's only destination reaches by HTTP/3."""
+    authority = Authority(tmp_path)
+    with asgi_server(authority, tmp_path, h3=True) as server:
+        tls = Tls(ca=authority.file.read_bytes())
+        worker.set_up(spec_of(destination(server.url, http_version="3", tls=tls)))
+        yield server
+
+
+def test_a_large_head_goes_by_http3(worker: WorkerProcess, over_http3: AsgiServer) -> None:
+    fields = large(300_000)
+    assert worker.wait_for_end(worker.mirror(request(b"/large", headers=fields))[0]) == DELIVERED
+    asked = over_http3.the("large")
+    assert asked.version == "3"
+    assert [field for field in asked.headers if field in fields] == fields
+
+
+@pytest.mark.parametrize("method", [b"C", b"CON", b"CONNEC"])
+def test_a_method_that_libcurl_takes_for_connect_is_not_sent_by_http3(
+    worker: WorkerProcess, over_http3: AsgiServer, method: bytes
+) -> None:
+    """Without a path the server would close the connection that other copies share."""
+    assert worker.wait_for_end(worker.mirror(request(b"/path", method))[0]) == UNSENDABLE
+    assert worker.wait_for_end(worker.mirror(request(b"/path", method + b"X"))[0]) == DELIVERED
+    assert over_http3.the("path").method == (method + b"X").decode()
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["buffered", "streamed"])
+def test_where_tls_agrees_on_http2_alone_a_large_head_fails(
+    worker: WorkerProcess, tmp_path: Path, streamed: bool
+) -> None:
+    """A server that takes no HTTP/1.1 can't be sent it, and says so in the handshake."""
+    authority = Authority(tmp_path)
+    with recorder2(authority.server_context("127.0.0.1")) as server:
+        tls = Tls(ca=authority.file.read_bytes())
+        worker.set_up(spec_of(destination(server.url, tls=tls, timeout=3.0)))
+        assert worker.wait_for_end(worker.mirror(request())[0]) == DELIVERED
+        (copy,) = worker.mirror(request(headers=large(100_000), flow="large"), streamed=streamed)
+        if streamed:
+            worker.send(Chunk("large"), b"x")
+            worker.send(ChunkEnd("large"))
+        assert worker.wait_for_end(copy)[0] == "failed"
+        assert worker.wait_for_end(worker.mirror(request())[0]) == DELIVERED
