@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -242,3 +243,19 @@ def test_a_breaker_that_opens_tells_no_secret(tmp_path: Path) -> None:
         wait_until(lambda: any("circuit breaker open" in line for line in worker.log))
         assert any("***/app.sock" in line for line in worker.log)
         assert not any("hunter2" in line for line in worker.log)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes another process's limits")
+def test_a_lack_of_files_is_not_held_against_a_destination() -> None:
+    """Where no socket can be opened, the breaker counts nothing, and with files again copies go on."""
+    import resource
+
+    with RecordingServer() as server, WorkerProcess() as worker:
+        worker.set_up(spec_of(destination(server.url, circuit_breaker=CircuitBreaker(of=2))))
+        pid = worker.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        for _ in range(6):
+            assert worker.wait_for_end(worker.mirror(request())[0]) == ("failed", "no_socket")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert worker.wait_for_end(worker.mirror(request())[0]) == ("delivered", "2xx")

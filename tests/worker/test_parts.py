@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import errno
 import importlib
 import pkgutil
 
@@ -173,6 +174,7 @@ def test_own_hosts(host: str, listen: str, own: bool) -> None:
 @pytest.mark.parametrize(
     ("code", "message", "reason"),
     [
+        (pycurl.E_OUT_OF_MEMORY, "", "no_socket"),
         (pycurl.E_COULDNT_RESOLVE_HOST, "", "dns"),
         (pycurl.E_COULDNT_CONNECT, "", "connect"),
         (pycurl.E_PEER_FAILED_VERIFICATION, "", "tls"),
@@ -186,7 +188,11 @@ def test_own_hosts(host: str, listen: str, own: bool) -> None:
     ],
 )
 def test_reasons(code: int, message: str, reason: str) -> None:
-    assert reason_of(code, message) == reason
+    assert reason_of(code, message, errno.ECONNREFUSED) == reason
+
+
+def test_a_connection_that_came_to_no_attempt_had_no_socket() -> None:
+    assert reason_of(pycurl.E_COULDNT_CONNECT, "Could not connect to server", 0) == "no_socket"
 
 
 @pytest.mark.parametrize(

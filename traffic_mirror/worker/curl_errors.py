@@ -51,8 +51,16 @@ _BY_MESSAGE = (
 )
 
 
-def reason_of(code: int, message: str) -> str:
-    """The `failed` reason of a transfer that ended with libcurl's `code`: `other` when it is in no table."""
+NO_SOCKET = "no_socket"  # nothing that the destination did: the worker may have no more files
+
+
+def reason_of(code: int, message: str, os_error: int) -> str:
+    """The `failed` reason of a transfer that ended with libcurl's `code`: `other` when it is in no table.
+
+    `os_error` is the system's error of the last attempt to connect; 0 where it came to none.
+    """
+    if code == pycurl.E_OUT_OF_MEMORY or (code == pycurl.E_COULDNT_CONNECT and not os_error):
+        return NO_SOCKET
     if message.startswith("CONNECT tunnel failed"):
         return "proxy"
     if code == pycurl.E_RECV_ERROR:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from traffic_mirror.copies import Unredactable, may_carry_trailers
 from traffic_mirror.spec.model import Destination
 from traffic_mirror.worker.breaker import Breaker
-from traffic_mirror.worker.curl_errors import reason_of
+from traffic_mirror.worker.curl_errors import NO_SOCKET, reason_of
 from traffic_mirror.worker.errand import Errand, Outcome
 from traffic_mirror.worker.grpc import outcome_of_call
 from traffic_mirror.worker.sender import Sender, Sent
@@ -227,7 +227,11 @@ class Lane:
             self._pump()
             return
         outcome = outcome_of(sent)
-        changed = self.breaker.end(self._clock(), ok=outcome.outcome == "delivered")
+        changed = False
+        if outcome.reason == NO_SOCKET:
+            self.breaker.abandon()
+        else:
+            changed = self.breaker.end(self._clock(), ok=outcome.outcome == "delivered")
         self._end(errand, outcome)
         if changed:  # said after the end is told, since that takes secrets out of its message
             self._log_breaker(outcome)
@@ -291,7 +295,7 @@ def outcome_of(sent: Sent) -> Outcome:
     if sent.code == 0 or (sent.too_large and sent.status):
         call = outcome_of_call(sent) if sent.version in _WITH_TRAILERS else None
         return call or Outcome("delivered", f"{sent.status // 100}xx")
-    return Outcome("failed", reason_of(sent.code, sent.message), sent.message)
+    return Outcome("failed", reason_of(sent.code, sent.message, sent.os_error), sent.message)
 
 
 def outcome_of_conversation(conversation: Conversation, sent: Sent) -> Outcome:
@@ -302,7 +306,7 @@ def outcome_of_conversation(conversation: Conversation, sent: Sent) -> Outcome:
         return Outcome("delivered", "1xx")
     if conversation.left or sent.code == 0:
         return _left(conversation)
-    return Outcome("failed", reason_of(sent.code, sent.message), sent.message)
+    return Outcome("failed", reason_of(sent.code, sent.message, sent.os_error), sent.message)
 
 
 def _left(conversation: Conversation) -> Outcome:

@@ -48,11 +48,13 @@ class Sent:
 
     `status` is 0 where none arrived, `version` as in `HTTP/1.1`. `body` is empty where it was not asked for,
     None where it is over its bound, which `too_large` tells. `seconds` is from the first attempt to connect
-    to the last byte, of a WebSocket to its answer's head; `first_byte` to the first one.
+    to the last byte, of a WebSocket to its answer's head; `first_byte` to the first one. `os_error` is the
+    system's last error when connecting.
     """
 
     __slots__ = (
-        "body", "code", "first_byte", "lines", "message", "seconds", "status", "too_large", "version",
+        "body", "code", "first_byte", "lines", "message", "os_error", "seconds", "status", "too_large",
+        "version",
     )  # fmt: skip
 
     def __init__(self, code: int, message: str) -> None:
@@ -65,6 +67,7 @@ class Sent:
         self.lines: list[bytes] = []
         self.body: bytes | None = None
         self.too_large = False
+        self.os_error = 0
 
     def fields(self) -> Fields:
         """The final response's header fields, its trailers after them."""
@@ -117,6 +120,7 @@ class Transfer:
         sent.seconds = self.curl.getinfo(whole)
         sent.first_byte = self.curl.getinfo(pycurl.STARTTRANSFER_TIME)
         sent.version = _VERSIONS.get(self.curl.getinfo(pycurl.INFO_HTTP_VERSION), "")
+        sent.os_error = self.curl.getinfo(pycurl.OS_ERRNO) if code else 0
         sent.lines = self._lines.copy()
         if code == 0 and not _is_whole(sent.lines):
             sent.code, sent.message = pycurl.E_PARTIAL_FILE, "the connection closed within the answer's head"
