@@ -78,7 +78,7 @@ NOISE = {
     "base64 at the end of a sentence": Pair(
         "failed, trace id ", "5oNMPuVbijjTL2GCTot+Ew==.", "s2ueXUkaCb41ZYCbSTazig==.", "text"
     ),
-    "hexadecimal of a digest's size": Pair("event_id", new_hex(40), new_hex(40)),
+    "hexadecimal of a digest's size": Pair("event_id", new_hex(40), new_hex(40), method="POST"),
     "few digits": Pair("id", "ete4gs3yvtndwejqeuibshdkrn", "p2otvk4kjfam2bvlxcmcpy6gy4", method="POST"),
     "written together": Pair("generationtime_ms", 0.1117, 2.4018),
     "uptime": Pair("uptime", "3 days, 4:05:06", "17 days, 11:02:02"),

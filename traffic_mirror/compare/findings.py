@@ -15,7 +15,7 @@ from traffic_mirror.compare.model import Difference, DifferenceKind, SetAside
 from traffic_mirror.compare.moments import is_round
 from traffic_mirror.compare.places import Path, generalise
 from traffic_mirror.compare.scene import Scene
-from traffic_mirror.compare.signs import was_made_now
+from traffic_mirror.compare.signs import is_envelope, was_made_now
 from traffic_mirror.compare.values import show, show_pair
 
 MAX_LISTED = 100
@@ -42,7 +42,8 @@ class Learned(Protocol):
 
 class Finding(NamedTuple):
     """Unlike values at a place. `marks` say why they may be the same, None where nothing does; `element` is
-    the path of the list element that they are in, empty where they are in none."""
+    the path of the list element that they are in, empty where they are in none; `holder` that of the
+    object."""
 
     difference: Difference
     marks: tuple[Mark, ...] | None = None
@@ -136,9 +137,7 @@ class Findings:
         return differences, self._aside
 
     def _holds(self, mark: Mark, finding: Finding, bonds: _Bonds) -> bool:
-        if mark.stored and not self._was_made_now(
-            finding.holder if mark.why == "etag" else finding.element, bonds
-        ):
+        if mark.stored and not self._is_of_its_answer(mark, finding, bonds):
             return False
         if mark.window and not self._begins_a_window(mark.at, finding):
             return False
@@ -153,6 +152,16 @@ class Findings:
                 if abs(span - other) < slack and is_round(span, slack / 2):
                     return True
         return False
+
+    def _is_of_its_answer(self, mark: Mark, finding: Finding, bonds: _Bonds) -> bool:
+        """Whether what holds a value was made for this answer: the list element that it is in or, in none,
+        its object, or what that is merely the envelope (`meta`) of."""
+        if finding.element and mark.why != "etag":
+            return self._was_made_now(finding.element, bonds)
+        path = finding.holder
+        while path and not self._was_made_now(path, bonds) and is_envelope(path[-1]):
+            path = path[:-1]
+        return self._was_made_now(path, bonds)
 
     def _was_made_now(self, path: Path, bonds: _Bonds) -> bool:
         known = self._made_now.get(path)

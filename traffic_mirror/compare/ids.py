@@ -66,12 +66,13 @@ class Mark(NamedTuple):
 
 
 class Name(NamedTuple):
-    """What is known of where a value is: the words of its name, and whether it is in an element of a
-    list."""
+    """What is known of where a value is: the words of its name, whether it is in an element of a list, and
+    whether in a body, which may hold what is kept."""
 
     words: tuple[str, ...] = ()
     listed: bool = False
     secret: bool = False
+    in_body: bool = False
 
 
 def explain_uuid(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
@@ -99,12 +100,20 @@ def fresh(why: str, a: str, b: str, name: Name, scene: Scene) -> Mark | None:
     if names.is_content(name.words) and not name.secret:
         return Mark("etag", a, b, stored=True) if "etag" in name.words else None
     if name.secret or names.is_fresh(name.words):
-        return Mark(why, a, b)
+        return Mark(why, a, b, stored=_may_be_kept(name, scene))
     if scene.reads and (names.names_a_thing(name.words) or not names.STORED.isdisjoint(name.words)):
         return None
     if scene.reads and why == "id" and a.isupper() and not _HEX.fullmatch(a):
         return None
     return Mark(why, a, b, stored=scene.reads and name.listed)
+
+
+def _may_be_kept(name: Name, scene: Scene) -> bool:
+    """Whether an id of a fresh name may as well be that of something that was there before: an event, or one
+    of the machines that are listed."""
+    if name.secret or not name.in_body or not scene.reads or scene.failed:
+        return False
+    return names.is_record(name.words) or (name.listed and not names.is_surely_fresh(name.words))
 
 
 def explain_token(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
@@ -121,7 +130,8 @@ def explain_token(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
         if times[0] is not None and times[1] is not None:
             if _made_now(times[0], times[1], scene):
                 return Mark("id", a, b)
-            if _past(times[0], scene) and _past(times[1], scene) and not names.is_fresh(name.words):
+            kept = not names.is_fresh(name.words) or _may_be_kept(name, scene)
+            if kept and _past(times[0], scene) and _past(times[1], scene):
                 return None
     if not _alike_random(a, b, name, sure=_is_sure(name, scene)):
         return None

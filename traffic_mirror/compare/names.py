@@ -50,6 +50,15 @@ _ONLY_LONG = _set(
 random beyond doubt is fresh there."""
 
 _SURE = FRESH - _ONLY_LONG
+_RECORDS = _set(
+    """
+    message messageid msg event eventid execution run activity log process conversation query response call
+    connection upload operation ticket idempotency visit visitor unique cache incident error fault reference
+    guest
+    """
+)
+"""Names of fresh values that are kept as well, and then served to whoever reads them: an event's, a run's."""
+
 _OCCURRENCES = _set("reference ref incident error fault debug event log support occurrence")
 _DESCRIBED = _set(
     """
@@ -91,6 +100,17 @@ PLAIN = _set(
     """
 )
 """Names of containers that say nothing of what is in them."""
+
+_ENVELOPES = _set("meta metadata envelope header headers context info debug request response trace status")
+"""Names of what tells of the answer, and is as new as it."""
+
+_CONTENTS = _set(
+    """
+    data result results item items attributes payload object d value values entry node edges nodes list
+    element record row
+    """
+)
+"""Names of containers of what the answer is about."""
 
 ENDS = _set(
     """
@@ -161,6 +181,21 @@ def is_content(name: tuple[str, ...]) -> bool:
 def is_fresh(name: tuple[str, ...]) -> bool:
     """Whether a value of this name is made anew for each answer."""
     return _is_one_of(FRESH, name)
+
+
+def is_envelope(name: tuple[str, ...]) -> bool:
+    """Whether what has this name tells of the answer (`meta`, `_debug`) and not of what it is about."""
+    return bool(name) and _ENVELOPES.issuperset(name)
+
+
+def holds_content(name: tuple[str, ...]) -> bool:
+    """Whether what has this name is what the answer is about: `data`, `items`."""
+    return bool(name) and _CONTENTS.issuperset(name)
+
+
+def is_record(name: tuple[str, ...]) -> bool:
+    """Whether a fresh value of this name may as well be that of something kept: `event_id`, `run`."""
+    return not _RECORDS.isdisjoint(name) and not _is_one_of(FRESH - _RECORDS, name)
 
 
 def is_surely_fresh(name: tuple[str, ...]) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from traffic_mirror.compare import names
 from traffic_mirror.compare.budget import Budget
 from traffic_mirror.compare.moments import near, read_unix
 from traffic_mirror.compare.pieces import stamps
-from traffic_mirror.compare.places import Path, Step, Tag
+from traffic_mirror.compare.places import Path, Step, Tag, Whole
 from traffic_mirror.compare.scene import Scene
 from traffic_mirror.compare.trees import Element
 
@@ -14,6 +15,8 @@ _MAX_VALUES = 300
 
 def was_made_now(root: object, path: Path, scene: Scene, budget: Budget) -> bool:
     """Whether what the primary has at `path` holds a stamp of its now; lists in it count for themselves."""
+    if isinstance(root, str):
+        budget.spend(1 + len(root) // 2000)
     waiting = [_follow(root, path[1:] if isinstance(root, Element) else path)]
     for value in waiting:
         budget.spend(1)
@@ -26,6 +29,12 @@ def was_made_now(root: object, path: Path, scene: Scene, budget: Budget) -> bool
         if len(waiting) > _MAX_VALUES:
             break
     return False
+
+
+def is_envelope(step: Step) -> bool:
+    """Whether what is at a step tells of the answer and not of what it is about."""
+    name = step.name if isinstance(step, Tag) else step
+    return isinstance(name, str) and names.is_envelope(names.words(name))
 
 
 def _is_stamp(value: object, scene: Scene) -> bool:
@@ -45,7 +54,15 @@ def _follow(value: object, path: Path) -> object:
     return value
 
 
+def _line(text: object, step: Whole) -> object:
+    lines = text.splitlines() if isinstance(text, str) else []
+    number = step.removeprefix("line ")
+    return lines[int(number) - 1] if number.isdigit() and 0 < int(number) <= len(lines) else None
+
+
 def _enter(value: object, step: Step) -> object:
+    if isinstance(step, Whole):
+        return _line(value, step)
     if isinstance(value, dict):
         return value.get(step)
     if isinstance(value, list) and isinstance(step, int) and step < len(value):

@@ -10,6 +10,7 @@ from traffic_mirror.compare import names
 from traffic_mirror.compare.align import Pairs, align
 from traffic_mirror.compare.budget import Budget
 from traffic_mirror.compare.findings import Findings
+from traffic_mirror.compare.holders import element_of, holder_of, is_in_content
 from traffic_mirror.compare.ids import Mark, Name
 from traffic_mirror.compare.leveling import Level, Leveling, Side, contains
 from traffic_mirror.compare.likeness import kind, likeness, same
@@ -29,7 +30,6 @@ _POSITIONAL = 0.5
 _SCALAR = 30
 """Steps that two unlike single values take, beside those for their length."""
 
-_LISTED_TAGS = frozenset({"li", "tr", "article", "option"})
 _HELD = re.compile(
     r"(\s*(?:(?:(?:var|let|const)\s+)?[\w.$\[\]\"']{1,80}\s*[=(]\s*)?)(\{.*\}|\[.*\])(\s*\)?;?\s*)", re.DOTALL
 )
@@ -97,7 +97,7 @@ class Walk:
         if not moved((first,), (second,), self._scene.nows):
             return False
         mark = Mark("timestamp")
-        self._findings.excuse(write_body(path), a, b, [mark], _element(path, self._kind), path[:-1])
+        self._findings.excuse(write_body(path), a, b, [mark], element_of(path, self._kind), holder_of(path))
         return True
 
     def _repeated(self, path: Path, a: object, b: object) -> None:
@@ -138,7 +138,7 @@ class Walk:
         if len(name) < _MIN_FRESH_KEY or self._is_ignored(path, *values):
             return False
         holder = tuple(word.removesuffix("s") for word in name_words(path[:-1], self._kind))
-        marks = explain(name, other, Name((*holder, "id"), True), self._scene)
+        marks = explain(name, other, Name((*holder, "id"), True, in_body=True), self._scene)
         if not marks:
             return False
         self._findings.excuse(write_body(path), name, other, marks, path, path)
@@ -276,7 +276,7 @@ class Walk:
         if not marks:
             self._findings.differ(place, "value", a, b)
         else:
-            self._findings.excuse(place, a, b, marks, _element(path, self._kind), path[:-1])
+            self._findings.excuse(place, a, b, marks, element_of(path, self._kind), holder_of(path))
 
     def _held(self, path: Path, a: object, b: object) -> None:
         """Compares the JSON that two texts hold; where it is the same, they only write it in two ways."""
@@ -299,7 +299,8 @@ class Walk:
         return False
 
     def _name(self, path: Path, hint: str) -> Name:
-        return Name(name_words(path, self._kind, hint), bool(_element(path, self._kind)))
+        kept = bool(element_of(path, self._kind)) or is_in_content(path)
+        return Name(name_words(path, self._kind, hint), kept, in_body=True)
 
     def add(self, path: Path, change: DifferenceKind, a: object, b: object) -> None:
         """Notes a difference, unless the policy says that its place does not matter."""
@@ -352,17 +353,6 @@ def name_words(path: Path, body_kind: str, hint: str = "") -> tuple[str, ...]:
         if names.PLAIN.issuperset(parent) or names.PLAIN.issuperset(names.words(own[-2]))
         else (*parent, *last)
     )
-
-
-def _element(path: Path, body_kind: str) -> Path:
-    """The innermost list element that a path leads into; empty where it leads into none."""
-    for at in range(len(path) - 1, -1, -1):
-        step = path[at]
-        if isinstance(step, int):
-            return path[: at + 1]
-        if isinstance(step, Tag) and step.nth and (body_kind != "html" or step.name in _LISTED_TAGS):
-            return path[: at + 1]
-    return ()
 
 
 def _read_held(a: object, b: object) -> tuple[object, object] | None:
