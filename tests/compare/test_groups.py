@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from random import Random
 
 import msgspec
@@ -122,6 +123,48 @@ def test_a_place_that_copies_differ_at_far_more_often_is_noise_no_more() -> None
         baselines.observe("r", "GET /", verdict)
         hidden += verdict.verdict == "match"
     assert 0 < hidden < 15
+
+
+RUNS = {
+    "ever new": (lambda i: f"{i}", lambda i: f"-{i}"),
+    "now and then another": (lambda i: f"{i // 3}", lambda i: "new"),
+    "what the primary said itself": (lambda i: "b", lambda i: "a"),
+}
+
+
+@pytest.mark.parametrize(("primary", "copy"), RUNS.values(), ids=RUNS.keys())
+def test_noise_that_the_primary_showed_once_stays_noise(
+    primary: Callable[[int], object], copy: Callable[[int], object]
+) -> None:
+    assert hidden_after_one_change(primary, copy) == 9
+
+
+def test_one_difference_of_the_primary_does_not_hide_what_copies_always_say() -> None:
+    assert hidden_after_one_change(lambda i: "b", lambda i: "c") == 4
+
+
+def test_a_primary_that_always_differs_from_itself_hides_it_for_longer() -> None:
+    baselines = Baselines()
+    baselines.learn("r", "GET /", compare({"a": "a"}, {"a": "b"}))
+    hidden = 0
+    for _ in range(30):
+        verdict = compare({"a": "b"}, {"a": "c"}, learned=baselines.lesson("r", "GET /"))
+        baselines.observe("r", "GET /", verdict)
+        hidden += verdict.verdict == "match"
+    assert hidden == 8
+
+
+def hidden_after_one_change(primary: Callable[[int], object], copy: Callable[[int], object]) -> int:
+    """In how many of nine comparisons a difference is hidden when `a` became `b` in one of five baselines."""
+    baselines = Baselines()
+    for i in range(5):
+        baselines.learn("r", "GET /", compare({"a": "a" if i == 2 else "b"}, {"a": "b"}))
+    verdicts = []
+    for i in range(1, 10):
+        lesson = baselines.lesson("r", "GET /")
+        verdicts.append(compare({"a": primary(i)}, {"a": copy(i)}, learned=lesson))
+        baselines.observe("r", "GET /", verdicts[-1])
+    return sum(verdict.verdict == "match" for verdict in verdicts)
 
 
 def test_a_place_that_differs_in_several_ways_stays_noise() -> None:

@@ -63,6 +63,7 @@ class Findings:
         self._anchors: dict[str | Path, list[Stamps]] = {}
         self._sure = 0
         self.dropped = 0
+        self.excused: list[Difference] = []
 
     def differ(self, place: str, kind: DifferenceKind, a: object, b: object) -> None:
         """Two places are unlike, and nothing excuses it."""
@@ -131,7 +132,8 @@ class Findings:
                     for why in dict.fromkeys(mark.why for mark in marks)
                 )
             elif self._is_learned(finding.difference, replaced):
-                self._aside.append(SetAside(finding.difference.place, "baseline", finding.difference.kind))
+                self._aside.append(SetAside(finding.difference.place, "baseline"))
+                self.excused.append(finding.difference)
             else:
                 differences.append(finding.difference)
         return differences, self._aside

@@ -80,7 +80,7 @@ def _judge(
             findings.set_aside("body", "notation")
     texts = (bodies[0].text, bodies[1].text) if bodies is not None else ("", "")
     differences, aside = findings.settle(texts, bodies[0].value if bodies is not None else None, budget)
-    return _conclude(differences, aside, findings.dropped, reason)
+    return _conclude(differences, aside, findings, reason)
 
 
 def _turns_on_validators(first: int, second: int, request: FrozenRequest) -> bool:
@@ -93,7 +93,7 @@ def _turns_on_validators(first: int, second: int, request: FrozenRequest) -> boo
 
 
 def _conclude(
-    differences: list[Difference], aside: list[SetAside], dropped: int, reason: str | None
+    differences: list[Difference], aside: list[SetAside], findings: Findings, reason: str | None
 ) -> Verdict:
     if reason is not None and not differences:
         return Verdict(verdict="incomparable", reason=reason, set_aside=tuple(aside[:MAX_LISTED]))
@@ -101,7 +101,8 @@ def _conclude(
         verdict="differ" if differences else "match",
         differences=tuple(differences[:MAX_LISTED]),
         set_aside=tuple(aside[:MAX_LISTED]),
-        truncated=max(0, len(differences) - MAX_LISTED) + dropped,
+        excused=tuple(findings.excused[:MAX_LISTED]),
+        truncated=max(0, len(differences) - MAX_LISTED) + findings.dropped,
     )
 
 

@@ -8,11 +8,12 @@ no baseline excuses, are candidates: reported, not hidden.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from zlib import crc32
 
 import msgspec
 
-from traffic_mirror.compare.model import Verdict
+from traffic_mirror.compare.model import Difference, Verdict
 from traffic_mirror.compare.places import generalise
 
 MAX_ROUTES = 1000
@@ -26,16 +27,23 @@ _CLEARLY = 3.0
 _MARGIN = 0.1
 _ALWAYS = 0.95
 _LEAST_VARIANCE = 0.01
+_SAME = 4
+_SURELY_SAME = 8
+"""How often copies must differ in one and the same way where the baseline seldom differs, and anywhere."""
+
+_SELDOM = 3
 
 
 class Place(msgspec.Struct):
     """The counts of one place and way of differing: in how many comparisons with the baseline (`noise`) and
-    with copies (`raw`), and checksums of the values seen there in copies' comparisons."""
+    with copies (`raw`), and checksums of the values seen there in copies' comparisons and, of both runs, in
+    the baseline's (`own`)."""
 
     noise: int = 0
     raw: int = 0
     primary: list[int] = []
     copy: list[int] = []
+    own: list[int] = []
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -61,7 +69,7 @@ class Lesson(msgspec.Struct):
         copies do."""
         known = self.places.get(_key(place, kind))
         if known is not None and known.noise > 0:
-            return not self._is_clearly_more(known)
+            return not (self._is_clearly_more(known) or self._is_constant(known))
         # Where the elements of a list change, they may happen to be the same ones in another order.
         return kind == "order" and self.covers(f"{place}[*]", "value")
 
@@ -72,6 +80,13 @@ class Lesson(msgspec.Struct):
         variance = max(noise * (1 - noise), _LEAST_VARIANCE)
         spread = math.sqrt(variance / self.baseline + variance / self.compared)
         return raw > noise + _MARGIN + _CLEARLY * spread
+
+    def _is_constant(self, place: Place) -> bool:
+        """Whether copies always say one thing, which the primary never said, where it says one other: that is
+        no noise, however the primary came to differ from itself once (what it serves was changed)."""
+        if len(place.primary) != 1 or len(place.copy) != 1 or place.copy[0] in place.own:
+            return False
+        return place.raw >= (_SAME if place.noise * _SELDOM <= self.baseline else _SURELY_SAME)
 
 
 class Baselines:
@@ -97,9 +112,11 @@ class Baselines:
             return
         lesson = self.lesson(rule, route, api)
         lesson.baseline += 1
-        for key in {_key(generalise(d.place), d.kind) for d in verdict.differences}:
-            if (place := self._place(lesson, key)) is not None:
-                place.noise += 1
+        for place, differences in self._sorted(lesson, verdict.differences):
+            place.noise += 1
+            for difference in differences:
+                _note(place.own, difference.primary)
+                _note(place.own, difference.copy)
 
     def observe(self, rule: str, route: str, verdict: Verdict, api: str = "") -> None:
         """Takes the verdict of the primary against a copy, given with this route's lesson."""
@@ -107,19 +124,21 @@ class Baselines:
             return
         lesson = self.lesson(rule, route, api)
         lesson.compared += 1
-        seen: set[str] = set()
-        for difference in verdict.differences:
-            key = _key(generalise(difference.place), difference.kind)
-            if key in seen or (place := self._place(lesson, key)) is None:
-                continue
-            seen.add(key)
+        for place, differences in self._sorted(lesson, (*verdict.differences, *verdict.excused)):
             place.raw += 1
-            _note(place.primary, difference.primary)
-            _note(place.copy, difference.copy)
-        excused = [aside for aside in verdict.set_aside if aside.why == "baseline"]
-        for key in {_key(generalise(aside.place), aside.kind) for aside in excused}:
-            if key not in seen and key in lesson.places:
-                lesson.places[key].raw += 1
+            for difference in differences:
+                _note(place.primary, difference.primary)
+                _note(place.copy, difference.copy)
+
+    def _sorted(
+        self, lesson: Lesson, differences: Sequence[Difference]
+    ) -> list[tuple[Place, list[Difference]]]:
+        """The differences by place and way, of which there is room for."""
+        found: dict[str, list[Difference]] = {}
+        for difference in differences:
+            found.setdefault(_key(generalise(difference.place), difference.kind), []).append(difference)
+        places = ((self._place(lesson, key), some) for key, some in found.items())
+        return [(place, some) for place, some in places if place is not None]
 
     def _place(self, lesson: Lesson, key: str) -> Place | None:
         """A place's counts, made when it is new; None where there is no room for it."""

@@ -42,20 +42,20 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetAside(msgspec.Struct, frozen=True, gc=False):
-    """A place that differed only by noise, and which noise (`timestamp`, `uuid`, `host`, `baseline`, …).
-    `kind` is how it differed, where a baseline excuses that."""
+    """A place that differed only by noise, and which noise (`timestamp`, `uuid`, `host`, `baseline`, …)."""
 
     place: str
     why: str
-    kind: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A comparison's result. `reason` is set for `incomparable`. `truncated` says that more differences were
-    found than are listed."""
+    found than are listed. `excused` are differences that the baseline excuses; `set_aside` names their
+    places."""
 
     verdict: VerdictName
     reason: str | None = None
     differences: tuple[Difference, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    excused: tuple[Difference, ...] = ()
     truncated: int = 0

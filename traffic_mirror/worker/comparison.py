@@ -88,10 +88,13 @@ def answer_of(errand: Errand) -> Answer:
 
 def _plain(verdict: Verdict) -> Verdict:
     """The verdict with values that JSON and MessagePack can hold."""
-    if not verdict.differences:
+    if not verdict.differences and not verdict.excused:
         return verdict
-    differences = (Difference(d.place, d.kind, plain(d.primary), plain(d.copy)) for d in verdict.differences)
-    return msgspec.structs.replace(verdict, differences=tuple(differences))
+    found, excused = (
+        tuple(Difference(d.place, d.kind, plain(d.primary), plain(d.copy)) for d in differences)
+        for differences in (verdict.differences, verdict.excused)
+    )
+    return msgspec.structs.replace(verdict, differences=found, excused=excused)
 
 
 def plain(value: object) -> object:
