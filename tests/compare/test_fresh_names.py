@@ -80,6 +80,9 @@ NOISE = {
     ),
     "hexadecimal of a digest's size": Pair("event_id", new_hex(40), new_hex(40), method="POST"),
     "few digits": Pair("id", "ete4gs3yvtndwejqeuibshdkrn", "p2otvk4kjfam2bvlxcmcpy6gy4", method="POST"),
+    "no digit": Pair("id", "tguxfjeqzacpfndjkcwybvczpw", "p2otvk4kjfam2bvlxcmcpy6gy4", method="POST"),
+    "letters as written": Pair("id", "dtl0gohoudbrhsgdt75socjl", "k3v9xq1zt7wbn2m8rcy5jp0f", method="POST"),
+    "short, as written": Pair("uid", "tRcdbowsuf5urnHW", "kQ7zXw2VbJ9xLp4Z", method="POST"),
     "written together": Pair("generationtime_ms", 0.1117, 2.4018),
     "uptime": Pair("uptime", "3 days, 4:05:06", "17 days, 11:02:02"),
     "uptime of Go": Pair("uptime", "72h3m0.5s", "1m3s"),
@@ -141,6 +144,9 @@ REAL = {
     "one nonce less": Pair(
         "Content-Security-Policy", f"script-src 'nonce-{new_base64(16)}'", "script-src *", "header"
     ),
+    "words in its place": Pair("id", "customerServiceDesk1", "k3V9xq1ZT7wbn2M8rcy5", method="POST"),
+    "words of other words": Pair("id", "getUserByNameOrEmail2", "getOrderByDateOrTotal", method="POST"),
+    "no id by its name": Pair("grade", "tRcdbowsuf5urnHW", "kQ7zXw2VbJ9xLp4Z", method="POST"),
     "nothing said": Pair("X-Signature", new_letters(40), "none", "header"),
 }
 

@@ -164,6 +164,8 @@ def _alike_random(a: str, b: str, name: Name, *, sure: bool) -> bool:
     near_length = abs(len(x) - len(y)) <= (_LOOSE * max(len(x), len(y)) if sure else 0)
     if sure and min(len(x), len(y)) >= _MIN_HEX and x.isalnum() and y.isalnum():
         return near_length and all(len(set(text)) >= 8 and not _is_wordy(text) for text in (x, y))
+    if name.words[-1:] and name.words[-1] in names.IDS and _are_random_together(x, y):
+        return True
     return near_length and looks_random(x) and looks_random(y)
 
 
@@ -229,6 +231,21 @@ def looks_random(text: str) -> bool:
     if {"u", "l"} <= has:
         return switches >= (0.25 if "d" in has else 0.3) and not _is_camel(text)
     return "d" in has and switches >= 0.2 and kinds.count("d") >= 2
+
+
+def _are_random_together(x: str, y: str) -> bool:
+    """Whether two ids of one length and alphabet are drawn by chance, where one happens to look like letters
+    that are written: together they do not."""
+    cases = [{_kind(c) for c in text} - {"d"} for text in (x, y)]
+    if (
+        len(x) != len(y)
+        or cases[0] != cases[1]
+        or "s" in cases[0]
+        or not (looks_random(x) or looks_random(y))
+    ):
+        return False
+    surprises = _surprise(x), _surprise(y)
+    return min(surprises) >= _WORDS and sum(surprises) >= 0
 
 
 _SHARES = {
