@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
@@ -18,6 +19,7 @@ from tests.compare.answers import (
     new_base64,
     new_hex,
     new_letters,
+    zulu,
 )
 from traffic_mirror.compare import Verdict, judge
 
@@ -58,6 +60,18 @@ def sonyflake(at: float, rest: int) -> str:
     return str((int((at - 1_409_529_600) * 100) << 24) | rest)
 
 
+def in_hex(at: float, *, micros: bool = False) -> str:
+    """Seconds since 1970 in hexadecimal digits, with `micros` as PHP's `uniqid` writes them."""
+    return f"{int(at):08x}{int(at % 1 * 1e6):05x}" if micros else f"{int(at):08x}"
+
+
+WEEKLY = "%G-W%V-%uT%H:%M:%SZ"
+
+
+def of_year(at: float, form: str = "%Y-%jT%H:%M:%SZ") -> str:
+    return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
 def csp(host: str) -> str:
     return f"script-src 'self' 'nonce-{new_base64(16)}' https://{host}; img-src *"
 
@@ -83,6 +97,13 @@ NOISE = {
     "no digit": Pair("id", "tguxfjeqzacpfndjkcwybvczpw", "p2otvk4kjfam2bvlxcmcpy6gy4", method="POST"),
     "letters as written": Pair("id", "dtl0gohoudbrhsgdt75socjl", "k3v9xq1zt7wbn2m8rcy5jp0f", method="POST"),
     "short, as written": Pair("uid", "tRcdbowsuf5urnHW", "kQ7zXw2VbJ9xLp4Z", method="POST"),
+    "seconds in hexadecimal": Pair("at", in_hex(NOW), in_hex(LATER)),
+    "milliseconds in hexadecimal": Pair("at", f"{int(NOW * 1000):#x}", f"{int(LATER * 1000):#x}"),
+    "uniqid": Pair("key", in_hex(NOW, micros=True), in_hex(LATER, micros=True)),
+    "job of now in hexadecimal": Pair("job", f"job-{in_hex(NOW)}", f"job-{in_hex(LATER)}"),
+    "day of the year": Pair("at", of_year(NOW), of_year(LATER)),
+    "day of the year in a text": Pair("made ", of_year(NOW), of_year(LATER), "text"),
+    "day of the week": Pair("at", of_year(NOW, WEEKLY), of_year(LATER, WEEKLY)),
     "written together": Pair("generationtime_ms", 0.1117, 2.4018),
     "uptime": Pair("uptime", "3 days, 4:05:06", "17 days, 11:02:02"),
     "uptime of Go": Pair("uptime", "72h3m0.5s", "1m3s"),
@@ -147,6 +168,13 @@ REAL = {
     "words in its place": Pair("id", "customerServiceDesk1", "k3V9xq1ZT7wbn2M8rcy5", method="POST"),
     "words of other words": Pair("id", "getUserByNameOrEmail2", "getOrderByDateOrTotal", method="POST"),
     "no id by its name": Pair("grade", "tRcdbowsuf5urnHW", "kQ7zXw2VbJ9xLp4Z", method="POST"),
+    "stored in hexadecimal": Pair("at", in_hex(NOW - 1e6), in_hex(NOW - 1.5e6)),
+    "next in hexadecimal": Pair("at", "9f3a0b12", "9f3a0b13"),
+    "hexadecimal in another case": Pair("at", in_hex(NOW), in_hex(LATER).upper()),
+    "due a day of the year later": Pair("due", of_year(NOW + 259_200), of_year(LATER + 345_600)),
+    "stored day of the year": Pair("at", of_year(NOW - 1e6), of_year(NOW - 1.5e6)),
+    "no day of the year": Pair("at", "2025-366T10:00:00Z", "2025-366T10:00:01Z"),
+    "day of the year for a date": Pair("at", of_year(NOW), zulu(LATER)),
     "nothing said": Pair("X-Signature", new_letters(40), "none", "header"),
 }
 

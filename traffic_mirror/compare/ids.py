@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from traffic_mirror.compare import names
-from traffic_mirror.compare.moments import Moment, moved
+from traffic_mirror.compare.moments import Moment, moved, near
 from traffic_mirror.compare.scene import Scene
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -125,6 +125,8 @@ def explain_token(a: str, b: str, name: Name, scene: Scene) -> Mark | None:
         return explain_uuid(a, b, name, scene) if all(dashed) else None
     if _unlike_hex(a, b) or (_is_iban(a) and _is_iban(b)):
         return None
+    if _count_now(a, b, scene):
+        return Mark("timestamp")
     for read in _CARRIERS:
         times = read(a), read(b)
         if times[0] is not None and times[1] is not None:
@@ -307,6 +309,29 @@ def _made_now(a: Moment, b: Moment, scene: Scene) -> bool:
 
 def _past(a: Moment, scene: Scene) -> bool:
     return bool(scene.nows) and _OLDEST <= a.at <= scene.nows[0][0].ended + 86400
+
+
+_HEX_COUNTS = {8: (8, 1.0), 13: (8, 1.0), 11: (11, 1e3)}
+"""By their length: how many hexadecimal digits count the time, and its units in a second. Thirteen are
+seconds with a fraction of its own, as PHP's `uniqid` has them."""
+
+
+def _count_now(a: str, b: str, scene: Scene) -> bool:
+    """Whether two texts written alike count the time of their answers in hexadecimal digits."""
+    first, second = _hex_count(a), _hex_count(b)
+    if first is None or second is None or len(a) != len(b):
+        return False
+    if not (a.isdigit() or b.isdigit()) and a.islower() != b.islower():
+        return False
+    return any(near(first, now_a) and near(second, now_b) for now_a, now_b in scene.nows)
+
+
+def _hex_count(text: str) -> Moment | None:
+    digits = text.removeprefix("0x")
+    if len(digits) not in _HEX_COUNTS or not _HEX.fullmatch(digits):
+        return None
+    size, units = _HEX_COUNTS[len(digits)]
+    return Moment(int(digits[:size], 16) / units, 1 / units, True)
 
 
 def _object_id(text: str) -> Moment | None:

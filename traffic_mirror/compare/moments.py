@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -165,6 +165,7 @@ _SHAPES = tuple(
         r"(?:[^\W\d]{3,9},? )?" + _MONTH_FIRST + _AT,
         _C_STYLE,
         _EAST_ASIAN,
+        r"(?P<Y>\d{4})-(?:(?P<j>\d{3})|W(?P<W>\d\d)-(?P<u>[1-7]))T" + _CLOCK + _ZONE,
         r"(?=\d{1,2}:\d\d:)" + _CLOCK + _ZONE,
     )
 )
@@ -187,25 +188,29 @@ def read(text: str) -> tuple[Moment, ...]:
 
 
 def _moment(parts: dict[str, str | None]) -> Moment | None:
-    name = parts.get("b")
-    month = MONTHS.get(name.lower()) if name else int(parts.get("m") or 1)
-    if month is None:
-        return None
     fraction = parts.get("f") or ""
     try:
-        when = datetime(
-            int(parts.get("Y") or 1970),
-            month,
-            int(parts.get("d") or 1),
-            _hour(parts),
-            int(parts.get("M") or 0),
-            min(int(parts.get("S") or 0), 59),
-            tzinfo=_zone(parts.get("z")),
-        )
-    except ValueError:
+        clock = time(_hour(parts), int(parts.get("M") or 0), min(int(parts.get("S") or 0), 59))
+        when = datetime.combine(_day(parts), clock, _zone(parts.get("z")))
+    except (ValueError, KeyError, OverflowError):
         return None
     at = when.timestamp() + (float("0." + fraction) if fraction else 0.0)
     return Moment(at, _step(parts, fraction), bool(parts.get("z")), not parts.get("Y"))
+
+
+def _day(parts: dict[str, str | None]) -> date:
+    """The day by month, by its number in the year or by week (ISO 8601); `KeyError` for an unknown month."""
+    year = int(parts.get("Y") or 1970)
+    if number := parts.get("j"):
+        day = date(year, 1, 1) + timedelta(days=int(number) - 1)
+        if day.year != year:
+            raise ValueError(number)
+        return day
+    if week := parts.get("W"):
+        return date.fromisocalendar(year, int(week), int(parts.get("u") or 1))
+    name = parts.get("b")
+    month = MONTHS[name.lower()] if name else int(parts.get("m") or 1)
+    return date(year, month, int(parts.get("d") or 1))
 
 
 def _is_its_day(text: str, moment: Moment) -> bool:
