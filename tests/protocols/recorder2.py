@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import h2.config
 import h2.connection
@@ -59,17 +60,27 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recorder2(tls: ssl.SSLContext | None = None) -> Iterator[Recorder]:
-    """Starts one on loopback: with TLS and ALPN where there is a context, else for prior knowledge."""
+def recorder2(tls: ssl.SSLContext | None = None, unix: Path | None = None) -> Iterator[Recorder]:
+    """Starts one on loopback or a unix socket: with TLS and ALPN where there is a context, else for prior
+    knowledge."""
     if tls is not None:
         tls.set_alpn_protocols(["h2"])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        recorder = Recorder(listener.getsockname()[1], "https" if tls else "http")
+    with _listener(unix) as listener:
+        recorder = Recorder(0 if unix else listener.getsockname()[1], "https" if tls else "http")
         thread = threading.Thread(target=_serve, args=(listener, tls, recorder), daemon=True)
         thread.start()
         yield recorder
         listener.shutdown(socket.SHUT_RDWR)
     thread.join(5)
+
+
+def _listener(unix: Path | None) -> socket.socket:
+    if unix is None:
+        return socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(unix))
+    listener.listen()
+    return listener
 
 
 def _serve(listener: socket.socket, tls: ssl.SSLContext | None, recorder: Recorder) -> None:

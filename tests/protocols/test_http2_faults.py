@@ -12,9 +12,11 @@ import h2.connection
 import h2.events
 import h2.exceptions
 import pytest
+from hyperframe.frame import GoAwayFrame
 
 from tests.servers import RecordingServer, sending
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from traffic_mirror.copies.request import Fields
 
 Answer = Callable[[h2.connection.H2Connection, int], None]
 
@@ -53,6 +55,12 @@ def go_away(connection: h2.connection.H2Connection, stream: int) -> None:
     connection.close_connection(last_stream_id=0)
 
 
+def part_in_peace(connection: h2.connection.H2Connection, stream: int) -> None:
+    """No more requests after this one, as nginx says it before it answers."""
+    connection._prepare_for_sending([GoAwayFrame(last_stream_id=stream)])
+    answering((":status", "200"), body=b"x")(connection, stream)
+
+
 def huge_head(connection: h2.connection.H2Connection, stream: int) -> None:
     many = [(f"x-{number}", "x" * 8000) for number in range(200)]
     connection.send_headers(stream, [(":status", "200"), *many], end_stream=True)
@@ -64,6 +72,9 @@ CASES: dict[str, tuple[Answer, str, str]] = {
     "empty": (answering((":status", "204")), "delivered", "2xx"),
     "trailers": (answering((":status", "404"), body=b"x", trailers=(("x-t", "1"),)), "delivered", "4xx"),
     "interim-first": (interim, "delivered", "2xx"),
+    "parts-in-peace": (part_in_peace, "delivered", "2xx"),
+    "no-status": (answering(("x", "y"), body=b"x"), "failed", "protocol"),
+    "no-number": (answering((":status", "abc"), body=b"x"), "failed", "protocol"),
     "reset": (reset, "failed", "protocol"),
     "reset-in-the-body": (reset_in_the_body, "failed", "protocol"),
     "grpc-ok": (answering(*GRPC, body=b"x", trailers=(("grpc-status", "0"),)), "delivered", "grpc_0"),
@@ -112,21 +123,31 @@ def worker() -> Iterator[WorkerProcess]:
         assert running.stop() == 0
 
 
+# Copies with trailers are not libcurl's.
+BY_WHOM = pytest.mark.parametrize("trailers", [(), ((b"x-sum", b"5"),)], ids=["", "of-trailers"])
+
+
+@BY_WHOM
 @pytest.mark.parametrize(("answer", "outcome", "reason"), CASES.values(), ids=CASES)
-def test_an_answer(worker: WorkerProcess, answer: Answer, outcome: str, reason: str) -> None:
+def test_an_answer(
+    worker: WorkerProcess, answer: Answer, outcome: str, reason: str, trailers: Fields
+) -> None:
     with server(answer) as url:
         worker.set_up(spec_of(destination(url, http_version="2", timeout=2.0)))
-        assert worker.wait_for_end(worker.mirror(request())[0]) == (outcome, reason)
+        assert worker.wait_for_end(worker.mirror(request(trailers=trailers))[0]) == (outcome, reason)
 
 
+@BY_WHOM
 @pytest.mark.parametrize("answer", [go_away, huge_head], ids=["goes-away", "huge-head"])
-def test_what_is_no_answer_fails(worker: WorkerProcess, answer: Answer) -> None:
+def test_what_is_no_answer_fails(worker: WorkerProcess, answer: Answer, trailers: Fields) -> None:
     with server(answer) as url:
         worker.set_up(spec_of(destination(url, http_version="2", timeout=2.0)))
-        assert worker.wait_for_end(worker.mirror(request())[0])[0] == "failed"
+        assert worker.wait_for_end(worker.mirror(request(trailers=trailers))[0])[0] == "failed"
 
 
-def test_a_server_without_http2_fails_at_once(worker: WorkerProcess) -> None:
+@BY_WHOM
+def test_a_server_without_http2_fails_at_once(worker: WorkerProcess, trailers: Fields) -> None:
     with RecordingServer(sending(b"HTTP/1.1 400 Bad Request\r\n\r\n", close=True)) as plain:
         worker.set_up(spec_of(destination(plain.url, http_version="2", timeout=5.0)))
-        assert worker.wait_for_end(worker.mirror(request())[0]) == ("failed", "protocol")
+        got = worker.wait_for_end(worker.mirror(request(trailers=trailers))[0])
+        assert got == ("failed", "protocol")

@@ -263,6 +263,7 @@ def test_trailers_follow_where_a_destination_can_have_them(stage: Stage) -> None
     assert copy.header("content-length") is None
     copies = stage.copies(word)
     assert b"trailer" in names(copies["1.1"])
+    assert b"trailer" in names(copies["2"])
     assert b"trailer" not in names(copies["3"]), "libcurl can't send them there"
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.protocols.test_http2_faults import answering as http2_answering
+from tests.protocols.test_http2_faults import server as http2_server
 from tests.servers import (
     Behaviour,
     Connection,
@@ -26,6 +28,7 @@ from tests.servers import (
 )
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from traffic_mirror.copies.request import Fields
 from traffic_mirror.spec.model import CircuitBreaker, Compare
 from traffic_mirror.wire.frames import Primary, Statistics
 
@@ -246,16 +249,20 @@ def test_a_breaker_that_opens_tells_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes another process's limits")
-def test_a_lack_of_files_is_not_held_against_a_destination() -> None:
+@pytest.mark.parametrize("trailers", [(), ((b"x-sum", b"5"),)], ids=["by-libcurl", "of-trailers"])
+def test_a_lack_of_files_is_not_held_against_a_destination(trailers: Fields) -> None:
     """Where no socket can be opened, the breaker counts nothing, and with files again copies go on."""
     import resource
 
-    with RecordingServer() as server, WorkerProcess() as worker:
-        worker.set_up(spec_of(destination(server.url, circuit_breaker=CircuitBreaker(of=2))))
+    with http2_server(http2_answering((":status", "200"))) as url, WorkerProcess() as worker:
+        worker.set_up(spec_of(destination(url, http_version="2", circuit_breaker=CircuitBreaker(of=2))))
         pid = worker.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
         for _ in range(6):
-            assert worker.wait_for_end(worker.mirror(request())[0]) == ("failed", "no_socket")
+            assert worker.wait_for_end(worker.mirror(request(trailers=trailers))[0]) == (
+                "failed",
+                "no_socket",
+            )
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
-        assert worker.wait_for_end(worker.mirror(request())[0]) == ("delivered", "2xx")
+        assert worker.wait_for_end(worker.mirror(request(trailers=trailers))[0]) == ("delivered", "2xx")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import certifi
 import pycurl
+from msgspec import structs
 
 from traffic_mirror.spec.model import Destination, Tls
 
@@ -42,6 +43,23 @@ def destination_options(destination: Destination, parent_proxy: str = "") -> lis
         *_version(destination),
         *_proxy(proxy_of(destination, parent_proxy), tunnels=_tunnels(destination)),
         *(_tls(destination.tls) if destination.scheme == "https" else ()),
+    ]
+
+
+def connect_options(destination: Destination, parent_proxy: str = "") -> list[Option]:
+    """What makes a connection and sends nothing on it, not even TLS: the way there is the same."""
+    host = destination.hostname
+    plain = structs.replace(
+        destination,
+        scheme="http",
+        http_version="1.1",
+        url=f"http://{_bracketed(host)}:{destination.port}",
+        proxy=proxy_of(destination, parent_proxy),
+    )
+    return [
+        *destination_options(plain),
+        (pycurl.CONNECT_ONLY, 1),
+        (pycurl.HTTPPROXYTUNNEL, 1),
     ]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from traffic_mirror.worker.case import Case
     from traffic_mirror.worker.lane import Lane
     from traffic_mirror.worker.sender import Sent, Transfer
+    from traffic_mirror.worker.trailers import Journey
     from traffic_mirror.worker.websocket import Conversation
 
 PolicyOf = Callable[[], tuple[Policy, PolicyUse]]
@@ -110,7 +111,7 @@ class Errand:
         self.copy: Copy | None = None
         self.feed: Feed | None = None
         self.conversation: Conversation | None = None
-        self.transfer: Transfer | None = None
+        self.transfer: Transfer | Journey | None = None
         self.sent: Sent | None = None
         self.outcome: Outcome | None = None
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from traffic_mirror.copies import Unredactable, may_carry_trailers
+from traffic_mirror.copies import Unredactable
 from traffic_mirror.spec.model import Destination
 from traffic_mirror.worker.breaker import Breaker
 from traffic_mirror.worker.curl_errors import NO_SOCKET, reason_of
 from traffic_mirror.worker.errand import Errand, Outcome
 from traffic_mirror.worker.grpc import outcome_of_call
-from traffic_mirror.worker.sender import Sender, Sent
+from traffic_mirror.worker.sender import Sent
+from traffic_mirror.worker.trailers import TrailerSender
 from traffic_mirror.worker.upload import Room, whole_feed
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._ended = ended
-        self._sender = Sender(destination, parent_proxy)
+        self._sender = TrailerSender(destination, parent_proxy)
         self._queue: deque[Errand] = deque()
         self._under_way: set[Errand] = set()
         self._bytes_under_way = 0
@@ -194,8 +195,14 @@ class Lane:
         except ValueError as error:
             self._end(errand, Outcome("skipped", "unsendable", str(error)))
             return
-        if case.request.trailers and copy.body is not None and may_carry_trailers(self.destination):
-            errand.feed = whole_feed(copy.body, errand.route.plan.trailers(case.request.trailers))
+        came = case.request.trailers
+        if (
+            came
+            and copy.body is not None
+            and self._sender.carries
+            and (kept := errand.route.plan.trailers(came))
+        ):
+            errand.feed = whole_feed(copy.body, kept)
         now = self._clock()
         if not self.breaker.begin(now):
             self._end(errand, Outcome("dropped", "breaker_open"))

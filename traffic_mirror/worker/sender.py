@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -16,6 +17,7 @@ from traffic_mirror.worker.curl_options import (
     WITHOUT_HTTP2,
     Option,
     absolute_target,
+    connect_options,
     destination_options,
     socket_options,
 )
@@ -29,7 +31,7 @@ _SHARE_OF_FILES = 8
 _MOST_KEPT = 1024
 _LONGEST_LOOKUP = 60.0  # seconds that the system may look for a name, whatever a copy's timeout
 
-Kind = Literal["bare", "head", "body", "upload", "socket"]
+Kind = Literal["bare", "head", "body", "upload", "socket", "connect"]
 
 # An empty value keeps libcurl from adding a header of its own; one that the client sent stays.
 _NOTHING_ADDED = (b"Accept:",)
@@ -49,11 +51,12 @@ class Sent:
     `status` is 0 where none arrived, `version` as in `HTTP/1.1`. `body` is empty where it was not asked for,
     None where it is over its bound, which `too_large` tells. `seconds` is from the first attempt to connect
     to the last byte, of a WebSocket to its answer's head; `first_byte` to the first one. `os_error` is the
-    system's last error when connecting.
+    system's last error when connecting, `local_port` where the connection began, -1 for none.
     """
 
     __slots__ = (
-        "body", "code", "first_byte", "lines", "message", "os_error", "seconds", "status", "too_large",
+        "body", "code", "first_byte", "lines", "local_port", "message", "os_error", "seconds", "status",
+        "too_large",
         "version",
     )  # fmt: skip
 
@@ -64,6 +67,7 @@ class Sent:
         self.seconds = 0.0
         self.first_byte = 0.0
         self.version = ""
+        self.local_port = -1
         self.lines: list[bytes] = []
         self.body: bytes | None = None
         self.too_large = False
@@ -75,6 +79,7 @@ class Sent:
 
 
 Done = Callable[[Sent], None]
+Opening = Callable[[int, "pycurl.CurlSockAddr"], socket.socket | int]
 
 
 class Transfer:
@@ -121,8 +126,9 @@ class Transfer:
         sent.first_byte = self.curl.getinfo(pycurl.STARTTRANSFER_TIME)
         sent.version = _VERSIONS.get(self.curl.getinfo(pycurl.INFO_HTTP_VERSION), "")
         sent.os_error = self.curl.getinfo(pycurl.OS_ERRNO) if code else 0
+        sent.local_port = self.curl.getinfo(pycurl.LOCAL_PORT)
         sent.lines = self._lines.copy()
-        if code == 0 and not _is_whole(sent.lines):
+        if code == 0 and self.kind != "connect" and not _is_whole(sent.lines):
             sent.code, sent.message = pycurl.E_PARTIAL_FILE, "the connection closed within the answer's head"
         sent.too_large = self._room < 0 or code == pycurl.E_FILESIZE_EXCEEDED
         if not sent.too_large:
@@ -147,6 +153,7 @@ class Sender:
 
     def __init__(self, destination: Destination, parent_proxy: str = "") -> None:
         self._options = destination_options(destination, parent_proxy)
+        self._connecting = connect_options(destination, parent_proxy)
         self._before_target = absolute_target(destination, parent_proxy)
         self._http_version = destination.http_version
         self._negotiates = destination.http_version == "auto" and destination.scheme == "https"
@@ -167,14 +174,16 @@ class Sender:
         done: Done,
         feed: Feed | None = None,
         conversation: Conversation | None = None,
+        *,
+        http2: bool = True,
     ) -> Transfer:
         """Begins to send `copy`; `done` is called once, later, unless the transfer is cancelled.
 
         `seconds` bound it all; for an upload and a WebSocket only the connecting, since the client sets its
-        pace.
+        pace. Where HTTP/2 would be negotiated, `http2` may forbid it.
         """
         kind = _kind(copy, feed) if conversation is None else "socket"
-        transfer = self._transfer(kind, copy)
+        transfer = self._transfer(kind, copy, http2=http2)
         transfer.begin(keep, done)
         try:
             left_out = _LEFT_OUT.get(kind, ()) if feed is None or feed.chunked else ()
@@ -183,12 +192,20 @@ class Sender:
                 feed.attach(transfer.curl)
             if conversation is not None:
                 transfer.converse(conversation)
-            future = self._multi.add_handle(transfer.curl)
+            self._perform(transfer)
         except (pycurl.error, TypeError, ValueError) as error:
             sent = Sent(pycurl.E_UNSUPPORTED_PROTOCOL, f"the request can't be sent: {error}")
             asyncio.get_running_loop().call_soon(self._refuse, transfer, sent)
-            return transfer
-        future.add_done_callback(lambda ended: self._ended(transfer, ended))
+        return transfer
+
+    def connect(self, seconds: float, opening: Opening, done: Done) -> Transfer:
+        """Begins to connect, by whatever proxy, and no more: the connection is one of the sockets that
+        `opening` made. All else is as with `start`."""
+        transfer = Transfer("connect", self._new_curl("connect"), once=True)
+        transfer.begin(0, done)
+        transfer.curl.setopt(pycurl.OPENSOCKETFUNCTION, opening)
+        transfer.curl.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))
+        self._perform(transfer)
         return transfer
 
     def cancel(self, transfer: Transfer) -> Sent:
@@ -210,8 +227,12 @@ class Sender:
         """Closes every connection."""
         await self._multi.aclose()
 
-    def _transfer(self, kind: Kind, copy: Copy) -> Transfer:
-        if self._negotiates and kind != "socket" and not fits_http2(copy):
+    def _perform(self, transfer: Transfer) -> None:
+        future = self._multi.add_handle(transfer.curl)
+        future.add_done_callback(lambda ended: self._ended(transfer, ended))
+
+    def _transfer(self, kind: Kind, copy: Copy, *, http2: bool) -> Transfer:
+        if self._negotiates and kind != "socket" and not (http2 and fits_http2(copy)):
             return Transfer(kind, self._new_curl(kind, WITHOUT_HTTP2), once=True)
         idle = self._idle[kind]
         return idle.pop() if idle else Transfer(kind, self._new_curl(kind), once=kind in ("upload", "socket"))
@@ -220,7 +241,7 @@ class Sender:
         curl = pycurl.Curl()
         if kind == "socket":
             more = socket_options(self._options)
-        for option, value in (*self._options, *more):
+        for option, value in (*(self._connecting if kind == "connect" else self._options), *more):
             curl.setopt(option, value)
         if kind == "head":
             curl.setopt(pycurl.NOBODY, 1)

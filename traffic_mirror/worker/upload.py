@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pycurl
@@ -32,13 +34,12 @@ class Feed:
     """The part of a streamed body that one copy has not sent yet, `limit` bytes at most.
 
     It shares `room` with the destination's other feeds, and has at least one piece's to itself.
-    libcurl asks for bytes and is paused while there are none; what comes after wakes it. `size` is the
-    whole body's length where the client said it.
+    Who sends it, mostly libcurl, asks for bytes and is paused while there are none; what comes after wakes
+    it. `size` is the whole body's length where the client said it, `trailers` are there once it has ended.
     """
 
     __slots__ = (
         "_breaks_off",
-        "_curl",
         "_ended",
         "_held",
         "_limit",
@@ -46,7 +47,8 @@ class Feed:
         "_pieces",
         "_room",
         "_size",
-        "_trailers",
+        "_wanted",
+        "trailers",
     )
 
     def __init__(self, limit: int, size: int | None, room: Room | None = None) -> None:
@@ -58,8 +60,8 @@ class Feed:
         self._ended = False
         self._breaks_off = False
         self._paused = False
-        self._trailers: Fields = ()
-        self._curl: pycurl.Curl | None = None
+        self.trailers: Fields = ()
+        self._wanted: Callable[[], object] | None = None
 
     @property
     def ended(self) -> bool:
@@ -73,17 +75,42 @@ class Feed:
 
     @property
     def held(self) -> int:
-        """Bytes that libcurl has not taken yet."""
+        """Bytes that were not taken yet."""
         return self._held
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the client has sent all of the body, and all of it was taken."""
+        return self._ended and not self._pieces
 
     def attach(self, curl: pycurl.Curl) -> None:
         """Makes `curl` take its request's body from here."""
-        self._curl = curl
+        self.lead_to(partial(curl.pause, pycurl.PAUSE_CONT))
         curl.setopt(pycurl.READFUNCTION, self._read)
         curl.setopt(pycurl.UPLOAD_BUFFERSIZE, _AT_ONCE)
         curl.setopt(pycurl.INFILESIZE_LARGE, -1 if self._size is None else self._size)
         if self._size is None:
             curl.setopt(pycurl.TRAILERFUNCTION, self._give_trailers)
+
+    def lead_to(self, wanted: Callable[[], object]) -> None:
+        """Calls `wanted` when there is more, after a `take` that found nothing."""
+        self._wanted = wanted
+
+    def take(self, size: int) -> bytes | None:
+        """The next bytes, `size` at most: None while there are none, empty at the end."""
+        if not self._pieces:
+            self._paused = not self._ended
+            return b"" if self._ended else None
+        parts, room = [], size
+        while self._pieces and room:
+            piece = self._pieces.popleft()
+            if len(piece) > room:
+                self._pieces.appendleft(piece[room:])
+                piece = piece[:room]
+            parts.append(piece)
+            room -= len(piece)
+        self._hold(room - size)
+        return b"".join(parts)
 
     def push(self, data: bytes, *, beyond: bool = False) -> bool:
         """Takes the next piece; False when it is over the limit, and the copy has to be given up.
@@ -101,7 +128,7 @@ class Feed:
     def end(self, trailers: Fields = ()) -> None:
         """The body is complete."""
         self._ended = True
-        self._trailers = trailers
+        self.trailers = trailers
         self._wake()
 
     def break_off(self) -> None:
@@ -111,7 +138,7 @@ class Feed:
 
     def detach(self) -> None:
         """The copy is over, and what is held is let go."""
-        self._curl = None
+        self._wanted = None
         self._pieces.clear()
         self._hold(-self._held)
 
@@ -125,32 +152,19 @@ class Feed:
         self._room.held += size
 
     def _wake(self) -> None:
-        if self._paused and self._curl is not None:
+        if self._paused and self._wanted is not None:
             self._paused = False
             with contextlib.suppress(pycurl.error):  # it has ended this very moment, which is told next
-                self._curl.pause(pycurl.PAUSE_CONT)
+                self._wanted()
 
     def _read(self, size: int) -> bytes | int:
-        if not self._pieces:
-            if self._breaks_off:
-                return pycurl.READFUNC_ABORT
-            if self._ended:
-                return b""
-            self._paused = True
-            return pycurl.READFUNC_PAUSE
-        parts, room = [], size
-        while self._pieces and room:
-            piece = self._pieces.popleft()
-            if len(piece) > room:
-                self._pieces.appendleft(piece[room:])
-                piece = piece[:room]
-            parts.append(piece)
-            room -= len(piece)
-        self._hold(room - size)
-        return b"".join(parts)
+        if self._breaks_off and not self._pieces:
+            return pycurl.READFUNC_ABORT
+        data = self.take(size)
+        return pycurl.READFUNC_PAUSE if data is None else data
 
     def _give_trailers(self) -> list[bytes]:
-        return [name + b": " + value for name, value in self._trailers]
+        return [name + b": " + value for name, value in self.trailers]
 
 
 def whole_feed(body: bytes, trailers: Fields) -> Feed:
