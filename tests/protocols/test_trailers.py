@@ -17,9 +17,10 @@ from tests.protocols.recorder2 import Recorder, recorder2
 from tests.protocols.test_http2_faults import Answer, answering, server
 from tests.proxies import proxy
 from tests.servers import RecordingServer, never, refused_port, tunnelling
+from tests.servers import answering as http_answering
 from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
-from traffic_mirror.copies.request import FrozenRequest
+from traffic_mirror.copies.request import Fields, FrozenRequest
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.wire.frames import Chunk, ChunkEnd, Shown
 
@@ -219,6 +220,16 @@ def test_through_a_proxy(worker: WorkerProcess, authority: Authority, tls: bool)
         assert deliver(worker, to).outcome == "delivered"
         arrived(recorder)
         assert way.requests[0].first_line == f"CONNECT 127.0.0.1:{recorder.port} HTTP/1.1".encode()
+
+
+@pytest.mark.parametrize("trailers", [(), SUM], ids=["by-libcurl", "of-trailers"])
+def test_a_proxy_that_refuses(worker: WorkerProcess, trailers: Fields) -> None:
+    with RecordingServer(http_answering(407)) as way:
+        to = destination("http://real.test:80", http_version="2", proxy=way.url)
+        worker.set_up(spec_of(to), inspect=True)
+        worker.mirror(trailing(trailers=trailers), b"hello")
+        shown = worker.wait_for(Shown)[0]
+        assert (shown.outcome, shown.reason) == ("failed", "proxy")
 
 
 def test_a_proxy_that_speaks_tls_itself_loses_them(

@@ -59,10 +59,10 @@ def reason_of(code: int, message: str, os_error: int) -> str:
 
     `os_error` is the system's error of the last attempt to connect; 0 where it came to none.
     """
-    if code == pycurl.E_OUT_OF_MEMORY or (code == pycurl.E_COULDNT_CONNECT and not os_error):
-        return NO_SOCKET
     if message.startswith("CONNECT tunnel failed"):
         return "proxy"
+    if code == pycurl.E_OUT_OF_MEMORY or (code == pycurl.E_COULDNT_CONNECT and not os_error):
+        return NO_SOCKET
     if code == pycurl.E_RECV_ERROR:
         for part, reason in _BY_MESSAGE:
             if part in message:
