@@ -39,6 +39,15 @@ class Namespace:
         rule = f"-t nat -A OUTPUT -p tcp --dport {port} -m owner ! --uid-owner 0 -j REDIRECT --to-ports {to}"
         _run(*self.prefix, _program("iptables"), *rule.split())
 
+    def local_ports(self, first: int, last: int) -> None:
+        """Leaves connections made inside no other ports than these to come from."""
+        where = "/proc/sys/net/ipv4/ip_local_port_range"
+        _run(*self.prefix, "sh", "-c", f"echo {first} {last} > {where}")
+
+    def connection(self, port: int, host: str = ADDRESS) -> socket.socket:
+        """A connection made inside, to be used from out here."""
+        return self._make(lambda: socket.create_connection((host, port)))
+
     def listener(self, port: int, host: str = ADDRESS) -> socket.socket:
         """A listening socket inside, to be used from out here."""
         return self._make(lambda: socket.create_server((host, port)))

@@ -191,8 +191,9 @@ def test_reasons(code: int, message: str, reason: str) -> None:
     assert reason_of(code, message, errno.ECONNREFUSED) == reason
 
 
-def test_a_connection_that_came_to_no_attempt_had_no_socket() -> None:
-    assert reason_of(pycurl.E_COULDNT_CONNECT, "Could not connect to server", 0) == "no_socket"
+@pytest.mark.parametrize("lack", [0, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL])
+def test_a_connection_that_the_worker_could_not_begin_had_no_socket(lack: int) -> None:
+    assert reason_of(pycurl.E_COULDNT_CONNECT, "Could not connect to server", lack) == "no_socket"
 
 
 @pytest.mark.parametrize(

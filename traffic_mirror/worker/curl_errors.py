@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pycurl
 
 _BY_CODE = {
@@ -51,7 +53,10 @@ _BY_MESSAGE = (
 )
 
 
-NO_SOCKET = "no_socket"  # nothing that the destination did: the worker may have no more files
+NO_SOCKET = "no_socket"  # nothing that the destination did: the worker's machine lacks files or ports
+
+# 0: libcurl could not even open a socket, and keeps no error of that.
+_LACKS = frozenset({0, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 
 
 def reason_of(code: int, message: str, os_error: int) -> str:
@@ -61,7 +66,7 @@ def reason_of(code: int, message: str, os_error: int) -> str:
     """
     if message.startswith("CONNECT tunnel failed"):
         return "proxy"
-    if code == pycurl.E_OUT_OF_MEMORY or (code == pycurl.E_COULDNT_CONNECT and not os_error):
+    if code == pycurl.E_OUT_OF_MEMORY or (code == pycurl.E_COULDNT_CONNECT and os_error in _LACKS):
         return NO_SOCKET
     if code == pycurl.E_RECV_ERROR:
         for part, reason in _BY_MESSAGE:

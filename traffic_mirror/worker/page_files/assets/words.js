@@ -24,7 +24,7 @@ export const REASONS = {
   "delivered 5xx": "answered with a server error",
   "failed dns": "the host name could not be resolved",
   "failed connect": "no connection could be made",
-  "failed no_socket": "the worker could not open a socket, most likely for lack of files",
+  "failed no_socket": "the worker could not open a socket, most likely for lack of files or local ports",
   "failed proxy": "the destination's proxy refused",
   "failed tls": "the TLS handshake or the certificate check failed",
   "failed timeout": "no whole answer within the destination's timeout",
