@@ -80,6 +80,7 @@ def test_a_copy_is_what_the_client_sent_and_markers() -> None:
         headers=((b"X-b", b"1"), (b"x-B", b"2"), (b"Accept", b"*/*"), (b"X-b", b""), *MARKERS),
         body=b"",
         shown_url="http://shadow.test:81/users/42?x=1",
+        text_size=len(b"POST/users/42?x=1shadow.test:81") + sum(len(a + b) for a, b in made.headers),
     )
 
 

@@ -83,11 +83,15 @@ def listed_names(connection: bytes) -> Iterable[bytes]:
     return (name.strip() for name in connection.lower().split(b","))
 
 
-def check_text(parts: Iterable[bytes]) -> None:
-    """Raises ValueError where a part holds a line's end or NUL, which would end up as something else."""
+def check_text(parts: Iterable[bytes]) -> int:
+    """How many bytes the parts hold.
+
+    Raises ValueError for a line's end or NUL among them, which would end up as something else.
+    """
     text = b"".join(parts)
     if b"\r" in text or b"\n" in text or b"\0" in text:
         raise ValueError("found CR, LF or NUL in the request's line or header fields, expected none")
+    return len(text)
 
 
 def is_websocket_upgrade(fields: Fields) -> bool:

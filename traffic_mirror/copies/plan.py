@@ -22,7 +22,8 @@ class Copy(msgspec.Struct, frozen=True, gc=False):
     """A request as one destination is sent it. `scheme`, `hostname` and `port` are where to connect.
 
     `target` is the request line's, `host` the Host field's value (`:authority`), `headers` all others in
-    order, Content-Length among them. `body` is None where it follows in pieces. `shown_url` is for people.
+    order, Content-Length among them. `body` is None where it follows in pieces. `shown_url` is for people,
+    `text_size` the bytes of `method`, `target`, `host` and the headers' names and values.
     """
 
     method: bytes
@@ -34,6 +35,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False):
     headers: Fields
     body: bytes | None
     shown_url: str
+    text_size: int
 
 
 class Plan:
@@ -70,7 +72,7 @@ class Plan:
             target = self._rewrite.apply(target)
         host = self._host or _client_host(request)
         headers = self._headers(request, body)
-        check_text(chain((request.method, target, host), chain.from_iterable(headers)))
+        text_size = check_text(chain((request.method, target, host), chain.from_iterable(headers)))
         to = self.destination
         return Copy(
             request.method,
@@ -82,6 +84,7 @@ class Plan:
             headers,
             body,
             shown(to.url, target),
+            text_size,
         )
 
     def mask(self, target: bytes) -> bytes:
