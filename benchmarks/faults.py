@@ -17,6 +17,7 @@ from benchmarks.throughput import told
 GROUP = "Throughput while the destination misbehaves, relative to bare"
 BARE, WELL = "bare", "is well"
 TARGET = 0.95
+_PATIENCE = 1.0  # seconds, fewer than `benchmarks.unruly` is late
 
 # What a destination does, by the way of `benchmarks.unruly` that does it.
 _UNRULY = {
@@ -24,7 +25,6 @@ _UNRULY = {
     "garbles": "sends garbage",
     "floods": "sends an endless body",
     "hangs-up": "closes each connection after an answer",
-    "is-late": "answers after 3 seconds",
     "drips": "answers a byte a second",
     "fails": "answers 500",
     "is-silent": "accepts and never answers",
@@ -33,27 +33,28 @@ _UNRULY = {
 
 def measure_faults(bench: Bench, origin: Server, sink: Server) -> Part:
     """Every request mirrored to one destination, for each thing that it may do."""
-    with _destinations(bench, sink) as urls:
+    with _specs(bench, sink) as specs:
         subjects = [mitmdump(BARE, Setup(), origin, bench.cores)]
-        subjects += [
-            mitmdump(name, mirror(mirror_to(url)), origin, bench.cores) for name, url in urls.items()
-        ]
+        subjects += [mitmdump(name, mirror(spec), origin, bench.cores) for name, spec in specs.items()]
         samples, broken = measure_all(bench, subjects)
     return Part(tuple(_figures(samples)), absent=broken)
 
 
 @contextlib.contextmanager
-def _destinations(bench: Bench, sink: Server) -> Iterator[dict[str, str]]:
-    """A URL for each thing that a destination may do, in words."""
+def _specs(bench: Bench, sink: Server) -> Iterator[dict[str, str]]:
+    """A spec for each thing that its destination may do, in words."""
     rest = bench.cores.rest
     with unruly(bench.folder("unruly"), rest) as ports, expired(bench.folder("expired"), rest) as tls:
         (closed,) = free_ports(1)
         yield {
-            WELL: f"http://127.0.0.1:{sink.port}",
-            "refuses connections": f"http://127.0.0.1:{closed}",
-            **{words: f"http://127.0.0.1:{ports[way]}" for way, words in _UNRULY.items()},
-            "has no DNS name": "http://nosuch.invalid",
-            "has an expired certificate": f"https://127.0.0.1:{tls.port}",
+            WELL: mirror_to(f"http://127.0.0.1:{sink.port}"),
+            "refuses connections": mirror_to(f"http://127.0.0.1:{closed}"),
+            **{words: mirror_to(f"http://127.0.0.1:{ports[way]}") for way, words in _UNRULY.items()},
+            "answers after its timeout": mirror_to(
+                f"http://127.0.0.1:{ports['is-late']}", timeout=f"{_PATIENCE:g}s"
+            ),
+            "has no DNS name": mirror_to("http://nosuch.invalid"),
+            "has an expired certificate": mirror_to(f"https://127.0.0.1:{tls.port}"),
         }
 
 

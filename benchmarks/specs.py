@@ -21,9 +21,9 @@ def mirror_all(ports: Sequence[int], *, compare: bool = False) -> str:
     return _spec("/items/{id}", [_url(port) for port in ports], compare=compare)
 
 
-def mirror_to(url: str) -> str:
+def mirror_to(url: str, timeout: str = "5s") -> str:
     """Every request to this URL, as `mirror_all` does."""
-    return _spec("/items/{id}", [url])
+    return _spec("/items/{id}", [url], timeout=timeout)
 
 
 def mirror_none(ports: Sequence[int]) -> str:
@@ -68,9 +68,9 @@ def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _spec(path: str, urls: Sequence[str], *, compare: bool = False) -> str:
+def _spec(path: str, urls: Sequence[str], *, compare: bool = False, timeout: str = "5s") -> str:
     names = [f"shadow-{number}" for number in range(len(urls))]
-    destinations = {name: {"url": url} for name, url in zip(names, urls, strict=True)}
+    destinations = {name: {"url": url, "timeout": timeout} for name, url in zip(names, urls, strict=True)}
     rules: list[dict[str, object]] = [{"path": other, "destinations": names} for other in _OTHER_PATHS]
     rules.append({"path": path, "destinations": names, **({"compare": True} if compare else {})})
     apis = [{"name": "bench", "traffic_mirror": rules}]
