@@ -12,7 +12,7 @@ help:
 	@echo '               SPEC=my.yaml MODE=reverse:http://localhost:3000 runs it on your own'
 	@echo 'make test      runs the tests'
 	@echo 'make lint      runs ruff and mypy'
-	@echo 'make bench     measures what mirroring costs here, beside its peers, in about 20 minutes'
+	@echo 'make bench     measures what mirroring costs here, beside its peers, in half an hour'
 	@echo '               (make bench-quick: the first three figures, in a minute)'
 	@echo 'make soak      full speed for five minutes to servers that misbehave in every way: memory must stay'
 	@echo '               (SOAK=60 for a minute)'
