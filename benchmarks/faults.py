@@ -23,7 +23,7 @@ _PATIENCE = 1.0  # seconds, fewer than `benchmarks.unruly` is late
 _UNRULY = {
     "resets": "resets each connection",
     "garbles": "sends garbage",
-    "floods": "sends an endless body",
+    "floods": "sends a body of 4 MiB",
     "hangs-up": "closes each connection after an answer",
     "drips": "answers a byte a second",
     "fails": "answers 500",
