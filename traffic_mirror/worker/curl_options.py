@@ -12,6 +12,7 @@ from traffic_mirror.spec.model import Destination, Tls
 
 Option = tuple[int, object]
 
+_READ_AT_ONCE = 128 * 1024  # bytes of an answer; with libcurl's 16 KiB a large one takes a third more time
 _WS, _WSS = 1 << 30, 1 << 31  # CURLPROTO_WS and CURLPROTO_WSS, which pycurl does not name
 # For a copy that HTTP/2 can't carry, though TLS might agree on it. It has a connection of its own: on one
 # that is used again, copies that want HTTP/2 would go by HTTP/1.1 too.
@@ -36,6 +37,7 @@ def destination_options(destination: Destination, parent_proxy: str = "") -> lis
         (pycurl.PATH_AS_IS, 1),
         (pycurl.HTTP_CONTENT_DECODING, 0),
         (pycurl.TCP_NODELAY, 1),
+        (pycurl.BUFFERSIZE, _READ_AT_ONCE),
         (pycurl.USERAGENT, ""),  # pycurl would send its own where the client sent none
         (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
         (pycurl.MAXFILESIZE_LARGE, destination.max_response),
