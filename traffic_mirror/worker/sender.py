@@ -51,13 +51,12 @@ class Sent:
     `status` is 0 where none arrived, `version` as in `HTTP/1.1`. `body` is empty where it was not asked for,
     None where it is over its bound, which `too_large` tells. `seconds` is from the first attempt to connect
     to the last byte, of a WebSocket to its answer's head; `first_byte` to the first one. `os_error` is the
-    system's last error when connecting, `local_port` where the connection began, -1 for none.
+    system's last error when connecting, `local_port` where a mere connection began, -1 for others.
     """
 
     __slots__ = (
         "body", "code", "first_byte", "lines", "local_port", "message", "os_error", "seconds", "status",
-        "too_large",
-        "version",
+        "too_large", "version",
     )  # fmt: skip
 
     def __init__(self, code: int, message: str) -> None:
@@ -126,7 +125,8 @@ class Transfer:
         sent.first_byte = self.curl.getinfo(pycurl.STARTTRANSFER_TIME)
         sent.version = _VERSIONS.get(self.curl.getinfo(pycurl.INFO_HTTP_VERSION), "")
         sent.os_error = self.curl.getinfo(pycurl.OS_ERRNO) if code else 0
-        sent.local_port = self.curl.getinfo(pycurl.LOCAL_PORT)
+        if self.kind == "connect":
+            sent.local_port = self.curl.getinfo(pycurl.LOCAL_PORT)
         sent.lines = self._lines.copy()
         if code == 0 and self.kind != "connect" and not _is_whole(sent.lines):
             sent.code, sent.message = pycurl.E_PARTIAL_FILE, "the connection closed within the answer's head"
