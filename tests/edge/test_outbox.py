@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from collections.abc import Iterator
 
+import pytest
+
+from tests.waiting import wait_until_async
 from traffic_mirror.edge import outbox
 from traffic_mirror.edge.outbox import Outbox
+from traffic_mirror.wire.codec import Decoder, WireError, encode
+from traffic_mirror.wire.frames import Chunk, ToWorker
+from traffic_mirror.wire.ring import RingReader, RingWriter
+
+MIB = 1024 * 1024
+needs_memory_files = pytest.mark.skipif(sys.platform != "linux", reason="no files that are memory alone")
 
 
 class Pipe(asyncio.WriteTransport):
@@ -110,3 +122,116 @@ async def test_closing_forgets_what_was_meant_for_the_dead() -> None:
     pipe = Pipe(box)
     box.open(pipe, b"setup")
     assert pipe.bytes == b"setup"
+
+
+@pytest.fixture
+def ring() -> Iterator[RingWriter]:
+    ring = RingWriter(8 * MIB)
+    yield ring
+    ring.close()
+
+
+def push(box: Outbox, name: str, body: bytes) -> None:
+    frame = Chunk(name)
+    box.push(encode(frame, body), body)
+
+
+def read(pipe: Pipe, ring: RingWriter) -> list[tuple[str, bytes]]:
+    """What a worker would read, after the setup; each body by its first byte and length."""
+    decoder: Decoder[ToWorker] = Decoder(ToWorker, fetch=RingReader(os.dup(ring.fd)).take)
+    frames = decoder.feed(pipe.bytes.removeprefix(b"setup"))
+    return [(frame.id, body) for frame, body in frames if isinstance(frame, Chunk)]
+
+
+@needs_memory_files
+async def test_large_bodies_cross_in_shared_memory_and_all_stays_in_order(ring: RingWriter) -> None:
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    sent = [("one", b"1" * 3 * MIB), ("two", b"small"), ("three", b"3" * 2 * MIB + b"end"), ("four", b"")]
+    for name, body in sent:
+        push(box, name, body)
+    await wait_until_async(lambda: len(read(pipe, ring)) == len(sent))
+    assert read(pipe, ring) == sent
+    assert len(pipe.bytes) < 1000
+    assert box.size == 0
+    assert box.backlog == 5 * MIB + 3
+    box.give_back(2)
+    assert box.backlog == 0
+
+
+@needs_memory_files
+async def test_a_large_body_is_copied_over_several_turns_of_the_loop(ring: RingWriter) -> None:
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    push(box, "one", b"x" * 4 * MIB)
+    turns = 0
+    while pipe.bytes == b"setup":
+        await asyncio.sleep(0)
+        turns += 1
+        assert turns < 10
+    assert turns >= 3
+    assert read(pipe, ring) == [("one", b"x" * 4 * MIB)]
+
+
+@needs_memory_files
+async def test_what_finds_no_room_in_shared_memory_goes_by_the_pipe(ring: RingWriter) -> None:
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    sent = [(str(number), bytes([number]) * 3 * MIB) for number in range(4)]
+    for name, body in sent:
+        push(box, name, body)
+    await wait_until_async(lambda: len(read(pipe, ring)) == len(sent))
+    assert read(pipe, ring) == sent
+    assert 6 * MIB < len(pipe.bytes) < 6 * MIB + 1000
+    assert box.backlog == ring.used == 6 * MIB
+
+
+@needs_memory_files
+async def test_what_lies_in_shared_memory_counts_towards_the_bound(ring: RingWriter) -> None:
+    box = make_box()
+    box.open(Pipe(box), b"setup", ring)
+    push(box, "one", b"x" * 6 * MIB)
+    assert box.has_room(outbox.MAX_BYTES - 6 * MIB - 1000)
+    assert not box.has_room(outbox.MAX_BYTES - 6 * MIB)
+
+
+@needs_memory_files
+async def test_shared_memory_goes_back_to_the_system_once_it_has_not_been_used_for_a_while(
+    ring: RingWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_IDLE", 0.05)
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    push(box, "one", b"x" * 2 * MIB)
+    await wait_until_async(lambda: len(pipe.written) > 1)
+    timer = box._shrinking
+    await wait_until_async(lambda: box._shrinking is not timer)
+    # What is lent is kept, however long.
+    assert read(pipe, ring) == [("one", b"x" * 2 * MIB)]
+    box.give_back(1)
+    await wait_until_async(lambda: os.fstat(ring.fd).st_blocks == 0)
+
+
+@needs_memory_files
+async def test_a_body_that_was_crossing_when_the_worker_died_is_forgotten(ring: RingWriter) -> None:
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    push(box, "one", b"x" * 4 * MIB)
+    box.close()
+    another = Pipe(box)
+    box.open(another, b"setup")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (pipe.bytes, another.bytes, box.backlog) == (b"setup", b"setup", 0)
+
+
+async def test_a_worker_can_give_back_nothing_where_nothing_is_shared() -> None:
+    box = make_box()
+    box.open(Pipe(box), b"setup")
+    with pytest.raises(WireError, match="found 1 bodies given back, and no memory is shared"):
+        box.give_back(1)

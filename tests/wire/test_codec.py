@@ -14,7 +14,7 @@ from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.ledger import Count
 from traffic_mirror.spec.model import Api, Destination, Rule, Spec
 from traffic_mirror.wire import frames
-from traffic_mirror.wire.codec import Decoder, WireError, encode
+from traffic_mirror.wire.codec import Decoder, WireError, announce_shared, encode
 
 REQUEST = FrozenRequest(
     id="f1",
@@ -52,6 +52,7 @@ TO_EDGE: list[frames.ToEdge] = [
     frames.Statistics(),
     frames.Control(action="pause"),
     frames.Beat(),
+    frames.Taken(count=2),
 ]
 
 
@@ -118,3 +119,43 @@ def test_any_bytes_are_frames_or_a_wire_error(data: bytes) -> None:
     decoder = Decoder[frames.ToWorker](frames.ToWorker)
     with contextlib.suppress(WireError):
         decoder.feed(struct.pack(">II", max(1, len(data)), 0) + data)
+
+
+@given(
+    bodies=st.lists(st.tuples(st.booleans(), st.binary(max_size=300)), max_size=6),
+    cuts=st.lists(st.integers(0, 2000), max_size=20),
+)
+def test_bodies_in_shared_memory_come_in_order_with_the_others(
+    bodies: list[tuple[bool, bytes]], cuts: list[int]
+) -> None:
+    memory = b"".join(body for _, body in bodies)
+    stream, expected, at = b"", [], 0
+    for number, (is_shared, body) in enumerate(bodies):
+        frame = TO_WORKER[number % len(TO_WORKER)]
+        announced = encode(frame, body)
+        stream += announce_shared(announced, at) if is_shared and body else announced + body
+        expected.append((frame, body))
+        at += len(body)
+    decoder: Decoder[frames.ToWorker] = Decoder(
+        frames.ToWorker, fetch=lambda place, size: memory[place : place + size]
+    )
+    got: list[tuple[frames.ToWorker, bytes]] = []
+    for start, stop in itertools.pairwise(
+        sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    ):
+        got += decoder.feed(stream[start:stop])
+    assert got == expected
+    assert decoder.pending == 0
+
+
+def test_a_body_in_memory_that_is_not_shared_is_refused() -> None:
+    stream = announce_shared(encode(TO_WORKER[2], b"body"), 0)
+    with pytest.raises(WireError, match="found a body of 2147483652 bytes, expected at most"):
+        Decoder[frames.ToWorker](frames.ToWorker).feed(stream)
+
+
+def test_a_body_in_shared_memory_has_the_same_bound() -> None:
+    stream = announce_shared(encode(TO_WORKER[2], b"body"), 0)
+    decoder: Decoder[frames.ToWorker] = Decoder(frames.ToWorker, max_body=3, fetch=lambda *_: b"body")
+    with pytest.raises(WireError, match="found a body of 4 bytes, expected at most 3"):
+        decoder.feed(stream)

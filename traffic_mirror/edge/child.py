@@ -1,8 +1,9 @@
-"""The child: one worker process and its three pipes. What comes out of them is trusted in nothing."""
+"""The child: one worker process, its pipes, and what memory is shared with it. It is trusted in nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -13,6 +14,7 @@ from typing import Protocol, cast
 from traffic_mirror.edge.worker_log import WorkerLog
 from traffic_mirror.wire.codec import Decoder, WireError
 from traffic_mirror.wire.frames import ToEdge
+from traffic_mirror.wire.ring import RING_FD, RingWriter
 
 logger = logging.getLogger("traffic_mirror")
 
@@ -67,12 +69,16 @@ class Child(asyncio.SubprocessProtocol):
         self._broken = False
         self._transport: asyncio.SubprocessTransport | None = None
         self._stdin: asyncio.WriteTransport | None = None
+        self.ring: RingWriter | None = None
+        """The memory that is shared with the process, where there is any."""
 
     async def start(self, command: Sequence[str], env: Mapping[str, str]) -> asyncio.WriteTransport:
         """Starts the process; returns where frames go. Raises OSError where it can't be started.
 
         Its stdin is a socket where the system has them: bytes cross it at half a pipe's cost.
         """
+        with contextlib.suppress(OSError):
+            self.ring = RingWriter()
         if os.name != "posix":
             transport = await self._spawn(command, env, subprocess.PIPE)
             return cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
@@ -112,6 +118,9 @@ class Child(asyncio.SubprocessProtocol):
             self._transport.close()
         if self._stdin is not None:
             self._stdin.abort()
+        ring, self.ring = self.ring, None
+        if ring is not None:
+            ring.close()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Asyncio's: it said something."""
@@ -155,8 +164,11 @@ class Child(asyncio.SubprocessProtocol):
     async def _spawn(
         self, command: Sequence[str], env: Mapping[str, str], stdin: int
     ) -> asyncio.SubprocessTransport:
+        files: tuple[int, ...] = ()
+        if self.ring is not None:
+            files, env = (self.ring.fd,), {**env, RING_FD: str(self.ring.fd)}
         transport, _ = await self._loop.subprocess_exec(
-            lambda: self, *command, stdin=stdin, env=env, start_new_session=os.name == "posix"
+            lambda: self, *command, stdin=stdin, env=env, pass_fds=files, start_new_session=os.name == "posix"
         )
         return transport
 

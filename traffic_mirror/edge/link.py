@@ -20,7 +20,7 @@ from mitmproxy.utils import asyncio_utils
 from traffic_mirror.edge.child import Child
 from traffic_mirror.edge.outbox import Outbox
 from traffic_mirror.wire.codec import encode
-from traffic_mirror.wire.frames import Beat, Ready, Setup, Stop, ToEdge, ToWorker
+from traffic_mirror.wire.frames import Beat, Ready, Setup, Stop, Taken, ToEdge, ToWorker
 
 logger = logging.getLogger("traffic_mirror")
 
@@ -109,7 +109,7 @@ class Link:
     @property
     def backlog(self) -> int:
         """Bytes that wait for the worker to read them."""
-        return self._outbox.size
+        return self._outbox.backlog
 
     async def until_started(self) -> None:
         """Waits while a worker is starting: until it runs, or does not."""
@@ -129,6 +129,7 @@ class Link:
                 process.kill()
                 await asyncio.wait([asyncio.ensure_future(process.ended.wait())], timeout=_KILL_AFTER)
             process.retire()
+            self._outbox.close()
         self.state = State.STOPPED
         if self._task is not None:
             self._task.cancel()
@@ -163,7 +164,7 @@ class Link:
             logger.error("mirror: the worker can't be started: %s", error)
         else:
             self.pid = process.pid
-            self._outbox.open(stdin, encode(setup))
+            self._outbox.open(stdin, encode(setup), process.ring)
             await self._watch(process)
         process.retire()
         if self.state is not State.STOPPED:
@@ -192,6 +193,9 @@ class Link:
                 self.state = State.UP
                 self._started.set()
         elif isinstance(frame, Beat):
+            return
+        elif isinstance(frame, Taken):
+            self._outbox.give_back(frame.count)
             return
         self._owner.on_frame(frame, body)
 

@@ -1,7 +1,8 @@
 """The outbox: frames on their way to the worker's stdin, bounded, written without ever blocking.
 
-Small frames are gathered for some milliseconds and written at once; a large body is fed in pieces, by
-reference, only as fast as the pipe takes them.
+Small frames are gathered for some milliseconds and written at once. A large body is copied into the memory
+that both share, a slice in each turn of the loop, and only where it lies is written; where there is no such
+memory, or no room in it, it is fed in pieces, by reference, as fast as the pipe takes them.
 """
 
 from __future__ import annotations
@@ -9,34 +10,67 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from traffic_mirror.wire.codec import WireError, announce_shared
+from traffic_mirror.wire.ring import RingWriter
+
 MAX_PIECES = 40_000  # a frame is one piece, or two with a body
 MAX_BYTES = 64 * 1024 * 1024
 
 _GATHER = 0.02  # every write wakes the worker, and costs a request more than all that the mirror does with it
 _WRITE = 256 * 1024
+_LARGE = 1024 * 1024  # a body from which on it is worth to be given back
+_SLICE = 1024 * 1024  # what one turn of the loop copies: 0.1 ms
+_IDLE = 5.0  # seconds that shared memory is kept for the next large body
+
+
+class _Crossing:
+    """A body on its way into shared memory, and what is written once it is there."""
+
+    __slots__ = ("announcement", "at", "rest")
+
+    def __init__(self, announcement: bytes, at: int, body: bytes) -> None:
+        self.announcement = announcement
+        self.at = at
+        self.rest = memoryview(body)
 
 
 class Outbox:
-    """Frames not written yet. `size` is in bytes; both bounds count what waits here."""
+    """Frames not written yet. `size` is in bytes; both bounds count what waits here, and what lies shared."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: deque[bytes | memoryview] = deque()
+        self._waiting: deque[bytes | memoryview | _Crossing] = deque()
         self.size = 0
         self._pipe: asyncio.WriteTransport | None = None
+        self._ring: RingWriter | None = None
         self._held = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._lent_at = 0.0
+        self._shrinking: asyncio.TimerHandle | None = None
 
     def has_room(self, size: int) -> bool:
         """Whether another frame of `size` bytes fits; one alone always does."""
-        return not self._waiting or (len(self._waiting) < MAX_PIECES and self.size + size <= MAX_BYTES)
+        held = self.backlog
+        return not held or (len(self._waiting) < MAX_PIECES and held + size <= MAX_BYTES)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the worker has not read: what waits here, and what it has not copied out of the ring."""
+        return self.size + (self._ring.used if self._ring else 0)
 
     def push(self, head: bytes, body: bytes = b"", *, now: bool = False) -> None:
         """Adds a frame at the end; with `now` what waits is written without gathering more."""
-        self._waiting.append(head)
-        if body:
-            self._waiting.append(body)
-        self.size += len(head) + len(body)
+        at = self._reserve(len(body)) if len(body) >= _LARGE else None
+        if at is not None:
+            announcement = announce_shared(head, at)
+            self._waiting.append(_Crossing(announcement, at, body))
+            self.size += len(announcement)
+            now = True
+        else:
+            self._waiting.append(head)
+            if body:
+                self._waiting.append(body)
+            self.size += len(head) + len(body)
         if self._pipe is None or self._held:
             return
         if now or self.size >= _WRITE:
@@ -48,20 +82,30 @@ class Outbox:
         """Writes what waits without gathering more, as far as the pipe takes it."""
         self._pump()
 
-    def open(self, pipe: asyncio.WriteTransport, first: bytes) -> None:
-        """Begins to write into `pipe`: the frame `first`, then all that waits."""
+    def open(self, pipe: asyncio.WriteTransport, first: bytes, ring: RingWriter | None = None) -> None:
+        """Begins to write: the frame `first`, then all that waits. Large bodies go to `ring` from now on."""
         self._pipe = pipe
+        self._ring = ring
         self._held = False
         self._waiting.appendleft(first)
         self.size += len(first)
         self._pump()
 
+    def give_back(self, count: int) -> None:
+        """The worker has copied the oldest `count` bodies out. Raises WireError where it can't have."""
+        if self._ring is None:
+            raise WireError(f"found {count} bodies given back, and no memory is shared")
+        self._ring.give_back(count)
+
     def close(self) -> None:
-        """Forgets the pipe, and what was meant for it."""
-        self._pipe = None
+        """Forgets the pipe and the ring, and what was meant for them."""
+        self._pipe = self._ring = None
         self._waiting.clear()
         self.size = 0
         self._cancel_timer()
+        if self._shrinking is not None:
+            self._shrinking.cancel()
+            self._shrinking = None
 
     def hold(self) -> None:
         """The pipe is full."""
@@ -75,24 +119,60 @@ class Outbox:
     def _pump(self) -> None:
         self._cancel_timer()
         while self._waiting and self._pipe is not None and not self._held:
+            first = self._waiting[0]
+            if isinstance(first, _Crossing):
+                if not self._copy(first):
+                    self._timer = self._loop.call_soon(self._pump)
+                    return
+                self._waiting[0] = first.announcement
             piece = self._next_piece()
             self.size -= len(piece)
             self._pipe.write(piece)
 
+    def _copy(self, crossing: _Crossing) -> bool:
+        """Copies the next slice of a body; whether it was the last."""
+        assert self._ring is not None
+        data = crossing.rest[:_SLICE]
+        self._ring.write(crossing.at, data)
+        crossing.at += len(data)
+        crossing.rest = crossing.rest[_SLICE:]
+        return not crossing.rest
+
     def _next_piece(self) -> bytes | memoryview:
         """The next bytes to write: many small frames joined, or a slice of a large one."""
         first = self._waiting.popleft()
+        assert not isinstance(first, _Crossing)
         if len(first) > _WRITE:
             view = memoryview(first)
             self._waiting.appendleft(view[_WRITE:])
             return view[:_WRITE]
-        if not self._waiting or len(first) + len(self._waiting[0]) > _WRITE:
-            return first
         joined, size = [first], len(first)
-        while self._waiting and size + len(self._waiting[0]) <= _WRITE:
-            size += len(self._waiting[0])
-            joined.append(self._waiting.popleft())
-        return b"".join(joined)
+        while self._waiting:
+            following = self._waiting[0]
+            if isinstance(following, _Crossing) or size + len(following) > _WRITE:
+                break
+            size += len(following)
+            joined.append(following)
+            self._waiting.popleft()
+        return b"".join(joined) if len(joined) > 1 else first
+
+    def _reserve(self, size: int) -> int | None:
+        """A place in the ring, if there is one; it is kept for the next body for a while."""
+        at = self._ring.reserve(size) if self._ring else None
+        if at is not None:
+            self._lent_at = self._loop.time()
+            if self._shrinking is None:
+                self._shrinking = self._loop.call_later(_IDLE, self._shrink)
+        return at
+
+    def _shrink(self) -> None:
+        self._shrinking = None
+        if self._ring is None:
+            return
+        if self._ring.used or self._loop.time() - self._lent_at < _IDLE:
+            self._shrinking = self._loop.call_later(_IDLE, self._shrink)
+        else:
+            self._ring.shrink()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -2,7 +2,8 @@
 
 A frame is a msgspec struct, encoded as a tagged MessagePack array, and optionally a body (raw bytes)
 beside it, so that a large body is never copied into an encoder's buffer. `wire.codec` reads and writes
-them. Nothing here assumes that both ends share a machine.
+them. Nothing here assumes that both ends share a machine; where they do, a large body may cross in memory
+that they share, which only those two know.
 
 Edge to worker, in order: `Setup` first and on every reload; then for each request that a rule took and
 that has at least one copy to send, `Mirror` (body: the request's, unless it is streamed), for a streamed
@@ -12,7 +13,7 @@ at the edge, where results are kept. `Stop` last.
 
 Worker to edge: `Ready` once; `Ended` in batches, `Judged` in batches, `Shown` where copies are
 inspected, `Statistics` at most once a second when changed, `Control` from the page's switch,
-`Beat` every second.
+`Beat` every second, `Taken` after bodies that came in shared memory (`wire.ring`).
 """
 
 from __future__ import annotations
@@ -254,5 +255,11 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag=26):
     """The worker lives."""
 
 
+class Taken(msgspec.Struct, frozen=True, array_like=True, tag=27, gc=False):
+    """The worker has copied the oldest `count` bodies out of the memory that the edge shares with it."""
+
+    count: int
+
+
 ToWorker = SpecState | Setup | Mirror | Chunk | ChunkEnd | Primary | Tally | Stop | Socket | Unsent
-ToEdge = Ready | Ended | Judged | Shown | Statistics | Control | Beat
+ToEdge = Ready | Ended | Judged | Shown | Statistics | Control | Beat | Taken

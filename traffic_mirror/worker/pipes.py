@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import IO, Any, Protocol, cast
 
 from traffic_mirror.wire.codec import Decoder, WireError, encode
-from traffic_mirror.wire.frames import ToEdge, ToWorker
+from traffic_mirror.wire.frames import Taken, ToEdge, ToWorker
+from traffic_mirror.wire.ring import RING_FD, RingReader
 
 _PIPE_SIZE = 1024 * 1024
 _SPARE = 4 * 1024 * 1024  # bytes that may wait in the outlet before it refuses what can be spared
@@ -84,11 +85,13 @@ class Outlet(asyncio.BaseProtocol):
 
 
 class Inlet(asyncio.Protocol):
-    """Reads frames from stdin."""
+    """Reads frames from stdin, large bodies from `ring` where there is one; `outlet` tells the edge so."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, outlet: Outlet, ring: RingReader | None) -> None:
         self._reader = reader
-        self._decoder: Decoder[ToWorker] = Decoder(ToWorker)
+        self._outlet = outlet
+        self._ring = ring
+        self._decoder: Decoder[ToWorker] = Decoder(ToWorker, fetch=ring.take if ring else None)
         self._transport: asyncio.ReadTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,6 +105,9 @@ class Inlet(asyncio.Protocol):
         except WireError as error:
             self._stop(f"bad input: {error}")
             return
+        if self._ring is not None and self._ring.taken:
+            self._outlet.send(Taken(self._ring.taken))
+            self._ring.taken = 0
         on_frame = self._reader.on_frame
         for frame, body in frames:
             on_frame(frame, body)
@@ -131,8 +137,15 @@ async def open_pipes(reader: Reader) -> Outlet:
             raise OSError(f"{name} is a file, expected a pipe or a socket (`cat FILE |`, `| cat`)")
         _widen(stream)
     _, outlet = await loop.connect_write_pipe(lambda: Outlet(reader.on_deaf), sys.stdout.buffer)
-    await loop.connect_read_pipe(lambda: Inlet(reader), sys.stdin.buffer)
+    ring = _shared_ring()
+    await loop.connect_read_pipe(lambda: Inlet(reader, outlet, ring), sys.stdin.buffer)
     return outlet
+
+
+def _shared_ring() -> RingReader | None:
+    """The memory that the edge shares with us, if it does. Raises OSError where it is none."""
+    fd = os.environ.pop(RING_FD, "")
+    return RingReader(int(fd)) if fd.isdecimal() else None
 
 
 def _widen(stream: IO[Any]) -> None:
