@@ -42,11 +42,12 @@ class Recorded:
 
 @dataclass(slots=True)
 class Recorder:
-    """A recorder that runs. `requests` are all that came, the ones under way too."""
+    """A recorder that runs. `requests` are all that came, those under way too, on so many `connections`."""
 
     port: int
     scheme: str
     requests: list[Recorded] = field(default_factory=list)
+    connections: int = 0
 
     @property
     def url(self) -> str:
@@ -87,6 +88,7 @@ def _serve(listener: socket.socket, tls: ssl.SSLContext | None, recorder: Record
     with contextlib.suppress(OSError):
         while True:
             sock, _ = listener.accept()
+            recorder.connections += 1
             threading.Thread(target=_converse, args=(sock, tls, recorder), daemon=True).start()
 
 

@@ -86,24 +86,26 @@ CASES: dict[str, tuple[Answer, str, str]] = {
 
 
 @contextlib.contextmanager
-def server(answer: Answer) -> Iterator[str]:
-    """An HTTP/2 server (prior knowledge) with this answer to everything; its URL."""
+def server(answer: Answer, *, early: bool = False) -> Iterator[str]:
+    """An HTTP/2 server (prior knowledge) with this answer to everything, to its head where it is `early`; its
+    URL."""
+    when = h2.events.RequestReceived if early else h2.events.StreamEnded
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_serve, args=(listener, answer), daemon=True)
+        thread = threading.Thread(target=_serve, args=(listener, answer, when), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
     thread.join(5)
 
 
-def _serve(listener: socket.socket, answer: Answer) -> None:
+def _serve(listener: socket.socket, answer: Answer, when: type[h2.events.Event]) -> None:
     with contextlib.suppress(OSError):
         while True:
             sock, _ = listener.accept()
-            threading.Thread(target=_converse, args=(sock, answer), daemon=True).start()
+            threading.Thread(target=_converse, args=(sock, answer, when), daemon=True).start()
 
 
-def _converse(sock: socket.socket, answer: Answer) -> None:
+def _converse(sock: socket.socket, answer: Answer, when: type[h2.events.Event]) -> None:
     config = h2.config.H2Configuration(client_side=False, validate_outbound_headers=False)
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()
@@ -111,7 +113,8 @@ def _converse(sock: socket.socket, answer: Answer) -> None:
         sock.sendall(connection.data_to_send())
         while data := sock.recv(65536):
             for event in connection.receive_data(data):
-                if isinstance(event, h2.events.StreamEnded):
+                if isinstance(event, when):
+                    assert isinstance(event, h2.events.RequestReceived | h2.events.StreamEnded)
                     answer(connection, event.stream_id)
             sock.sendall(connection.data_to_send())
 

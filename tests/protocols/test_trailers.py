@@ -57,10 +57,10 @@ def deliver(worker: WorkerProcess, to: Destination, body: bytes = b"hello") -> S
     return worker.wait_for(Shown)[0]
 
 
-def arrived(recorder: Recorder, body: bytes = b"hello") -> None:
+def arrived(recorder: Recorder, body: bytes = b"hello", announced: Fields = ANNOUNCED) -> None:
     got = recorder.the_only()
     assert (got.body, got.trailers) == (body, list(SUM))
-    assert dict(got.headers)[b"trailer"] == b"x-sum"
+    assert [field for field in got.headers if field[0] == b"trailer"] == list(announced)
 
 
 @pytest.mark.parametrize("version", ["auto", "2"])
@@ -117,18 +117,106 @@ def test_http_1_1_where_tls_agrees_on_it(worker: WorkerProcess, authority: Autho
         assert plain.requests[0].raw_body == b"5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n"
 
 
-@pytest.mark.parametrize("size", [None, 10], ids=["in-chunks", "known-length"])
-def test_a_streamed_body_that_announces_them(worker: WorkerProcess, size: int | None) -> None:
-    length = ((b"content-length", b"%d" % size),) if size else ()
+@pytest.mark.parametrize("announced", [ANNOUNCED, ()], ids=["announced", "unannounced"])
+@pytest.mark.parametrize("length", [(), ((b"content-length", b"10"),)], ids=["in-frames", "known-length"])
+def test_a_streamed_body(worker: WorkerProcess, length: Fields, announced: Fields) -> None:
     with recorder2() as recorder:
         worker.set_up(spec_of(destination(recorder.url, http_version="2")))
-        worker.mirror(trailing(headers=(*ANNOUNCED, *length), trailers=()), streamed=True)
+        worker.mirror(trailing(headers=(*announced, *length), trailers=()), streamed=True)
         worker.send(Chunk("f1"), b"first")
         wait_until(lambda: recorder.requests and recorder.requests[0].body, 10, "the first piece")
         worker.send(Chunk("f1"), b"later")
         worker.send(ChunkEnd("f1", trailers=SUM))
         assert worker.wait_for_endings(1)[1].outcome == "delivered"
-        arrived(recorder, b"firstlater")
+        arrived(recorder, b"firstlater", announced)
+        assert [field for field in recorder.requests[0].headers if field[0] == b"content-length"] == [*length]
+
+
+def stream(worker: WorkerProcess, what: FrozenRequest, trailers: Fields = ()) -> None:
+    """Sends a streamed request, to its end."""
+    worker.mirror(what, streamed=True)
+    worker.send(Chunk(what.id), b"hello")
+    worker.send(ChunkEnd(what.id, trailers=trailers))
+
+
+def test_the_head_of_a_streamed_body_is_what_libcurl_sends(worker: WorkerProcess) -> None:
+    """Which it sends for a client of HTTP/1.1, that has no trailers."""
+    headers = ((b"x-case", b"A"), (b"content-length", b"5"), (b"x-empty", b""), (b"x-case", b"b"))
+    with recorder2() as recorder:
+        worker.set_up(spec_of(destination(recorder.url, http_version="2")))
+        for count, version in enumerate(("HTTP/2.0", "HTTP/1.1"), 1):
+            stream(worker, trailing(headers=headers, trailers=(), http_version=version))
+            worker.wait_for_endings(count)
+        one, other = (
+            [field for field in got.head if b"-id" not in field[0] and b"time" not in field[0]]
+            for got in recorder.requests
+        )
+        assert one == other
+
+
+@pytest.mark.parametrize(
+    ("headers", "version", "connections"),
+    [
+        ((), "HTTP/2.0", 2),
+        ((), "HTTP/1.1", 1),
+        (((b"content-type", b"application/grpc+proto"),), "HTTP/2.0", 1),
+    ],
+    ids=["trailers-may-come", "none-of-http-1", "none-of-grpc"],
+)
+def test_streamed_bodies_that_have_no_trailers_share_a_connection(
+    worker: WorkerProcess, headers: Fields, version: str, connections: int
+) -> None:
+    with recorder2() as recorder:
+        worker.set_up(spec_of(destination(recorder.url, http_version="2")))
+        for count in (1, 2):
+            stream(worker, trailing(headers=headers, trailers=(), http_version=version, flow=f"f{count}"))
+            assert worker.wait_for_endings(count)[count].outcome == "delivered"
+        assert recorder.connections == connections
+
+
+def test_a_streamed_body_goes_in_chunks_where_tls_agrees_on_http_1_1(
+    worker: WorkerProcess, authority: Authority
+) -> None:
+    with RecordingServer(tls=authority.server_context("127.0.0.1")) as plain:
+        worker.set_up(spec_of(destination(plain.url, tls=trusting(authority))))
+        stream(worker, trailing(headers=(), trailers=()), SUM)
+        assert worker.wait_for_endings(1)[1].outcome == "delivered"
+        assert plain.requests[0].raw_body == b"5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n"
+
+
+def test_a_streamed_body_whose_destination_is_silent_times_out_after_its_end(worker: WorkerProcess) -> None:
+    with RecordingServer(never) as deaf:
+        worker.set_up(spec_of(destination(deaf.url, http_version="2", timeout=0.5)), inspect=True)
+        stream(worker, trailing(headers=(), trailers=()))
+        shown = worker.wait_for(Shown)[0]
+        assert (shown.reason, shown.message) == ("timeout", "no answer within 0.5 s of the body's end")
+
+
+def test_a_streamed_body_and_nobody_there(worker: WorkerProcess) -> None:
+    with refused_port() as port:
+        worker.set_up(spec_of(destination(f"http://127.0.0.1:{port}", http_version="2")))
+        stream(worker, trailing(headers=(), trailers=()))
+        assert worker.wait_for_end(1) == ("failed", "connect")
+
+
+def test_an_early_answer_ends_a_streamed_copy_and_no_other(worker: WorkerProcess) -> None:
+    def refuse(connection: h2.connection.H2Connection, stream: int) -> None:
+        connection.send_headers(stream, [(":status", "413")], end_stream=True)
+
+    with server(refuse, early=True) as early, recorder2() as recorder:
+        worker.set_up(
+            spec_of(
+                destination(early, "early", http_version="2"),
+                destination(recorder.url, "whole", http_version="2"),
+            )
+        )
+        worker.mirror(trailing(headers=(), trailers=()), destinations=2, streamed=True)
+        worker.send(Chunk("f1"), b"first")
+        assert worker.wait_for_end(1) == ("delivered", "4xx")
+        worker.send(Chunk("f1"), b"later")
+        worker.send(ChunkEnd("f1", trailers=SUM))
+        assert worker.wait_for_end(2) == ("delivered", "2xx")
+        arrived(recorder, b"firstlater", ())
 
 
 def test_a_client_that_goes_away_in_mid_body(worker: WorkerProcess) -> None:
@@ -142,15 +230,16 @@ def test_a_client_that_goes_away_in_mid_body(worker: WorkerProcess) -> None:
         assert not recorder.requests[0].complete
 
 
+@pytest.mark.parametrize("announced", [ANNOUNCED, ()], ids=["announced", "unannounced"])
 @pytest.mark.parametrize(
-    "length", [(), ((b"content-length", b"9999999"),)], ids=["in-chunks", "known-length"]
+    "length", [(), ((b"content-length", b"9999999"),)], ids=["in-frames", "known-length"]
 )
 def test_a_destination_that_reads_nothing_is_slow(
-    worker: WorkerProcess, length: tuple[tuple[bytes, bytes], ...]
+    worker: WorkerProcess, length: Fields, announced: Fields
 ) -> None:
     with RecordingServer(never) as deaf:
         worker.set_up(spec_of(destination(deaf.url, http_version="2", stream_buffer=100_000)))
-        worker.mirror(trailing(headers=(*ANNOUNCED, *length), trailers=()), streamed=True)
+        worker.mirror(trailing(headers=(*announced, *length), trailers=()), streamed=True)
         for _ in range(20):
             worker.send(Chunk("f1"), b"x" * 20_000)
         assert worker.wait_for_end(1) == ("dropped", "slow")
@@ -298,8 +387,14 @@ def test_answers_are_read_within_bounds(
         assert worker.bodies(Shown)[0].startswith(body)
 
 
-@pytest.mark.parametrize("streamed", ["64k", "1"], ids=["buffered", "streamed"])
-def test_from_a_client_through_the_proxy(authority: Authority, tmp_path: Path, streamed: str) -> None:
+@pytest.mark.parametrize(
+    ("streamed", "announced"),
+    [("64k", ANNOUNCED), ("1", ANNOUNCED), ("1", ())],
+    ids=["buffered", "streamed", "streamed-unannounced"],
+)
+def test_from_a_client_through_the_proxy(
+    authority: Authority, tmp_path: Path, streamed: str, announced: Fields
+) -> None:
     context = authority.server_context("127.0.0.1")
     with recorder2(context) as primary, recorder2(context) as two, recorder2() as plain:
         spec = f"""
@@ -319,9 +414,9 @@ apis: [{{name: all, traffic_mirror: [{{name: any, path: "^/", destinations: [tls
                 (b":path", b"/a"),
             ]
             with http2.connect(running.port, name, ca=running.ca) as connection:
-                assert http2.exchange(connection, [*fields, *ANNOUNCED], b"hello", SUM) == 200
+                assert http2.exchange(connection, [*fields, *announced], b"hello", SUM) == 200
             for recorder in (primary, two, plain):
-                arrived(recorder)
+                arrived(recorder, announced=announced)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ _NEVER_LISTED = frozenset((b"content-length", b"te", b"host"))
 class Draft:
     """The fields so far. `sets` are those that the spec sets, by name in lower case.
 
-    `traced` says that the client sent a trace context. `body` is None where it follows in pieces.
+    `traced` says that the client sent a trace context. `body` is None where it follows in pieces,
+    `multiplexed` says that the request came by HTTP/2 or 3.
     """
 
     __slots__ = (
@@ -28,12 +29,12 @@ class Draft:
         "traced",
     )
 
-    def __init__(self, sets: dict[bytes, Field], http_version: str, body: bytes | None) -> None:
+    def __init__(self, sets: dict[bytes, Field], body: bytes | None, *, multiplexed: bool) -> None:
         self.fields: list[Field] = []
         self.traced = False
         self._sets = sets
         self._body = body
-        self._multiplexed = http_version.startswith(("HTTP/2", "HTTP/3"))
+        self._multiplexed = multiplexed
         self._placed: set[bytes] | None = None
         self._listed: set[bytes] | None = None
         self._length = self._cookie = -1

@@ -108,7 +108,7 @@ class Plan:
             raise Unredactable("places can be masked in requests' bodies, not in a WebSocket's messages")
 
     def _headers(self, request: FrozenRequest, body: bytes | None) -> Fields:
-        draft = Draft(self._sets, request.http_version, body)
+        draft = Draft(self._sets, body, multiplexed=request.multiplexed)
         actions, keep = self._actions, draft.fields.append
         for field in request.headers:
             action = actions[field[0]]

@@ -30,6 +30,11 @@ class FrozenRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client: str = ""
     trailers: Fields = ()
 
+    @property
+    def multiplexed(self) -> bool:
+        """Whether it came by HTTP/2 or 3: mitmproxy has the trailers of no other requests."""
+        return self.http_version.startswith(("HTTP/2", "HTTP/3"))
+
 
 def host_of(authority: bytes) -> str:
     """The host of a Host header or `:authority`: in lower case, without port and brackets."""

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from traffic_mirror.copies.request import Fields
 from traffic_mirror.worker.errand import Outcome
 from traffic_mirror.worker.sender import Sent
 
 _STATUSES = frozenset(str(status) for status in range(17))
 _LONGEST = 300
+_CONTENT_TYPE = b"application/grpc"
+
+
+def is_call(fields: Fields) -> bool:
+    """Whether a request with these header fields is a call."""
+    return any(
+        len(name) == len(b"content-type")
+        and name.lower() == b"content-type"
+        and value.lower().startswith(_CONTENT_TYPE)
+        for name, value in fields
+    )
 
 
 def outcome_of_call(sent: Sent) -> Outcome | None:
@@ -18,7 +30,7 @@ def outcome_of_call(sent: Sent) -> Outcome | None:
     only head (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
     """
     if sent.status != 200 or not any(
-        line.startswith(b"content-type: application/grpc") for line in sent.lines
+        line.startswith(b"content-type: " + _CONTENT_TYPE) for line in sent.lines
     ):
         return None
     fields = dict(sent.fields())

@@ -19,6 +19,7 @@ from traffic_mirror.copies import Copy, may_carry_trailers
 from traffic_mirror.spec.model import Destination
 from traffic_mirror.worker.curl_options import proxy_of
 from traffic_mirror.worker.exchange import Exchange
+from traffic_mirror.worker.grpc import is_call
 from traffic_mirror.worker.head_bounds import fits_http2
 from traffic_mirror.worker.sender import Done, Sender, Sent, Transfer
 from traffic_mirror.worker.tls import client_context
@@ -144,12 +145,14 @@ class TrailerSender:
         return sent
 
     def _takes(self, copy: Copy, feed: Feed) -> bool:
-        """Whether a copy is sent by HTTP/2 of our own: one that has trailers or, while it still comes,
-        announces them."""
+        """Whether a copy is sent by HTTP/2 of our own: one that has trailers or, while it still comes, may
+        have some. A gRPC call has none unless it says so."""
         if not self._speaks or not fits_http2(copy):
             return False
-        return (
-            bool(feed.trailers) if feed.ended else any(name.lower() == b"trailer" for name, _ in copy.headers)
+        if feed.ended:
+            return bool(feed.trailers)
+        return feed.may_trail and (
+            not is_call(copy.headers) or any(name.lower() == b"trailer" for name, _ in copy.headers)
         )
 
     def _connected(self, journey: Journey, sent: Sent) -> None:

@@ -35,7 +35,8 @@ class Feed:
 
     It shares `room` with the destination's other feeds, and has at least one piece's to itself.
     Who sends it, mostly libcurl, asks for bytes and is paused while there are none; what comes after wakes
-    it. `size` is the whole body's length where the client said it, `trailers` are there once it has ended.
+    it. `size` is the whole body's length where the client said it; `trailers` are there once it has ended,
+    and none will be unless it `may_trail`.
     """
 
     __slots__ = (
@@ -48,10 +49,13 @@ class Feed:
         "_room",
         "_size",
         "_wanted",
+        "may_trail",
         "trailers",
     )
 
-    def __init__(self, limit: int, size: int | None, room: Room | None = None) -> None:
+    def __init__(
+        self, limit: int, size: int | None, room: Room | None = None, *, may_trail: bool = True
+    ) -> None:
         self._room = room or Room(limit)
         self._limit = limit
         self._size = size
@@ -60,6 +64,7 @@ class Feed:
         self._ended = False
         self._breaks_off = False
         self._paused = False
+        self.may_trail = may_trail
         self.trailers: Fields = ()
         self._wanted: Callable[[], object] | None = None
 
@@ -183,10 +188,14 @@ class Uploads:
 
     def add(self, errand: Errand) -> None:
         """Gives a copy its feed."""
-        size = declared_size(errand.case.request.headers)
-        lane = errand.route.lane
-        errand.feed = Feed(lane.destination.stream_buffer, size, lane.room)
-        self._flows.setdefault(errand.case.request.id, {})[errand] = errand.feed
+        request, lane = errand.case.request, errand.route.lane
+        errand.feed = Feed(
+            lane.destination.stream_buffer,
+            declared_size(request.headers),
+            lane.room,
+            may_trail=request.multiplexed,
+        )
+        self._flows.setdefault(request.id, {})[errand] = errand.feed
 
     def push(self, flow: str, data: bytes) -> list[Errand]:
         """Feeds a piece to every copy of a flow; those that have no room for it come back."""
