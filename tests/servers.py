@@ -133,6 +133,8 @@ def tunnelling(connection: Connection, request: Message) -> None:
         while not connection.server.stopping.is_set():
             for end in select.select(list(ends), [], [], 0.1)[0]:
                 data = end.recv(65536)
+                while isinstance(end, ssl.SSLSocket) and end.pending():
+                    data += end.recv(65536)
                 if not data:
                     return connection.close()
                 ends[end].sendall(data)

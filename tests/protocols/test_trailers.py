@@ -321,24 +321,6 @@ def test_a_proxy_that_refuses(worker: WorkerProcess, trailers: Fields) -> None:
         assert (shown.outcome, shown.reason) == ("failed", "proxy")
 
 
-def test_a_proxy_that_speaks_tls_itself_loses_them(
-    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its authority has to be a well-known one: here this worker's certifi knows the test's."""
-    (tmp_path / "certifi.py").write_text(f"def where(): return {str(authority.file)!r}\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    context = authority.server_context("127.0.0.1")
-    with (
-        recorder2() as recorder,
-        RecordingServer(tunnelling, tls=context) as way,
-        WorkerProcess() as worker,
-    ):
-        assert deliver(worker, destination(recorder.url, http_version="2", proxy=way.url)).reason == "2xx"
-        got = recorder.the_only()
-        assert (got.body, got.trailers) == (b"hello", [])
-        assert b"trailer" not in dict(got.headers)
-
-
 def test_a_unix_socket(worker: WorkerProcess, tmp_path: Path) -> None:
     with recorder2(unix=tmp_path / "app.sock") as recorder:
         to = destination("http://localhost:80", unix_socket=str(tmp_path / "app.sock"), http_version="2")

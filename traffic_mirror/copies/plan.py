@@ -136,18 +136,9 @@ def compile_plan(
     return Plan(compile_marking(markers, api), api, rule, destination, compared=compared)
 
 
-def may_carry_trailers(destination: Destination, proxy: str) -> bool:
-    """Whether a request's trailers can be sent there, through `proxy` where there is one.
-
-    Not by HTTP/3, where nothing we send with has them. By HTTP/2 we speak TLS ourselves, which can't be
-    inside the TLS of a proxy.
-    """
-    if destination.http_version == "1.1" or (destination.http_version, destination.scheme) == (
-        "auto",
-        "http",
-    ):
-        return True
-    return destination.http_version != "3" and not proxy.lower().startswith("https:")
+def may_carry_trailers(destination: Destination) -> bool:
+    """Whether a request's trailers can be sent there: not by HTTP/3, where nothing we send with has them."""
+    return destination.http_version != "3"
 
 
 def _set_fields(marking: Marking, rule: Rule, destination: Destination) -> dict[bytes, Field]:
@@ -171,7 +162,7 @@ def _actions(
 ) -> dict[bytes, Action]:
     """What becomes of the client's fields, by name in lower case; the last word is the strongest."""
     actions = {b"cookie": Action.COOKIE, b"traceparent": Action.TRACEPARENT, b"trailer": Action.TRAILER}
-    if not may_carry_trailers(destination, destination.proxy or ""):
+    if not may_carry_trailers(destination):
         actions[b"trailer"] = Action.DROP
     for name in (*rule.redact.headers, *destination.redact.headers):
         actions[name.lower().encode()] = Action.MASK

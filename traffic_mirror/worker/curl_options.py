@@ -9,6 +9,7 @@ import pycurl
 from msgspec import structs
 
 from traffic_mirror.spec.model import Destination, Tls
+from traffic_mirror.spec.url import parse_url
 
 Option = tuple[int, object]
 
@@ -49,14 +50,18 @@ def destination_options(destination: Destination, parent_proxy: str = "") -> lis
 
 
 def connect_options(destination: Destination, parent_proxy: str = "") -> list[Option]:
-    """What makes a connection and sends nothing on it, not even TLS: the way there is the same."""
-    host = destination.hostname
+    """What makes a connection and sends nothing on it, not even TLS: the way there is the same, and ends at
+    a proxy that is itself spoken to by TLS."""
+    proxy, to, connect_to = (
+        proxy_of(destination, parent_proxy),
+        _authority(destination),
+        destination.connect_to,
+    )
+    if speaks_tls(proxy):
+        url = parse_url(proxy)
+        proxy, to, connect_to = "", f"{_bracketed(url.hostname)}:{url.port}", None
     plain = structs.replace(
-        destination,
-        scheme="http",
-        http_version="1.1",
-        url=f"http://{_bracketed(host)}:{destination.port}",
-        proxy=proxy_of(destination, parent_proxy),
+        destination, scheme="http", http_version="1.1", url=f"http://{to}", proxy=proxy, connect_to=connect_to
     )
     return [
         *destination_options(plain),
@@ -91,6 +96,16 @@ def proxy_of(destination: Destination, parent_proxy: str) -> str:
     return "" if destination.unix_socket or destination.http_version == "3" else parent_proxy
 
 
+def speaks_tls(proxy: str) -> bool:
+    """Whether the proxy with this URL is itself spoken to by TLS."""
+    return urlsplit(proxy).scheme == "https"
+
+
+def connect_target(destination: Destination) -> str:
+    """What a tunnel through a proxy is asked to lead to."""
+    return destination.connect_to or _authority(destination)
+
+
 def absolute_target(destination: Destination, parent_proxy: str) -> bytes:
     """What precedes the target in the request line: a plain HTTP proxy wants the whole URL there.
 
@@ -121,8 +136,12 @@ def _address(destination: Destination) -> list[Option]:
     elif destination.connect_to:
         options.append((pycurl.CONNECT_TO, [f"::{destination.connect_to}"]))
     elif host:
-        options.append((pycurl.CONNECT_TO, [f"::{_bracketed(destination.hostname)}:{destination.port}"]))
+        options.append((pycurl.CONNECT_TO, [f"::{_authority(destination)}"]))
     return options
+
+
+def _authority(destination: Destination) -> str:
+    return f"{_bracketed(destination.hostname)}:{destination.port}"
 
 
 def _bracketed(host: str) -> str:
@@ -153,7 +172,7 @@ def _proxy(proxy: str, *, tunnels: bool) -> list[Option]:
         (pycurl.PROXYHEADER, ["Proxy-Connection:"]),  # libcurl's own, which some proxies pass on
         (pycurl.HTTPPROXYTUNNEL, int(tunnels)),
     ]
-    if urlsplit(proxy).scheme == "https":
+    if speaks_tls(proxy):
         options += [(pycurl.PROXY_CAINFO, certifi.where()), (pycurl.PROXY_CAPATH, None)]
     return options
 

@@ -17,19 +17,19 @@ import pycurl
 
 from traffic_mirror.copies import Copy, may_carry_trailers
 from traffic_mirror.spec.model import Destination
-from traffic_mirror.worker.curl_options import proxy_of
+from traffic_mirror.worker.curl_options import proxy_of, speaks_tls
 from traffic_mirror.worker.exchange import Exchange
 from traffic_mirror.worker.grpc import is_call
 from traffic_mirror.worker.head_bounds import fits_http2
 from traffic_mirror.worker.sender import Done, Sender, Sent, Transfer
 from traffic_mirror.worker.tls import client_context
+from traffic_mirror.worker.tunnel import SECONDS_TO_PART, NoWayError, TlsProxy
 from traffic_mirror.worker.upload import Feed
 
 if TYPE_CHECKING:
     from traffic_mirror.worker.websocket import Conversation
 
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
-_SECONDS_TO_PART = 1.0  # how long a destination may take to close TLS
 
 
 class Journey:
@@ -93,7 +93,9 @@ class TrailerSender:
         self._destination = destination
         self._libcurl = Sender(destination, parent_proxy)
         self._secure = destination.scheme == "https"
-        self.carries = may_carry_trailers(destination, proxy_of(destination, parent_proxy))
+        proxy = proxy_of(destination, parent_proxy)
+        self._proxy = TlsProxy(proxy, destination) if speaks_tls(proxy) else None
+        self.carries = may_carry_trailers(destination)
         """Whether trailers may arrive."""
         version = destination.http_version
         self._speaks = self.carries and (version == "2" or (version == "auto" and self._secure))
@@ -171,6 +173,8 @@ class TrailerSender:
                 exchange = await self._secured(journey, local_port)
         except TimeoutError:
             self._fail(journey, pycurl.E_OPERATION_TIMEDOUT, "SSL connection timeout")
+        except NoWayError as error:
+            self._fail(journey, error.code, str(error))
         except ssl.SSLCertVerificationError as error:
             problem = f"SSL certificate problem: {error.verify_message}"
             self._fail(journey, pycurl.E_PEER_FAILED_VERIFICATION, problem)
@@ -190,15 +194,24 @@ class TrailerSender:
         if self._secure and self._context is None:
             offered = ["h2"] if to.http_version == "2" else ["h2", "http/1.1"]
             self._context = client_context(to.tls, offered)
-        _, exchange = await asyncio.get_running_loop().create_connection(
-            lambda: Exchange(
-                journey.copy, journey.feed, journey.keep, to.max_response, journey.began, journey.done
-            ),
+        exchange = Exchange(
+            journey.copy, journey.feed, journey.keep, to.max_response, journey.began, journey.done
+        )
+        name = (to.tls.server_name or to.hostname).strip("[]")
+        if self._proxy is not None:
+            try:
+                await self._proxy.lead(connected, exchange, self._context, name)
+            except BaseException:
+                exchange.abort()
+                raise
+            return exchange
+        await asyncio.get_running_loop().create_connection(
+            lambda: exchange,
             sock=connected,
             ssl=self._context,
-            server_hostname=(to.tls.server_name or to.hostname).strip("[]") if self._secure else None,
+            server_hostname=name if self._secure else None,
             ssl_handshake_timeout=to.timeout if self._secure else None,
-            ssl_shutdown_timeout=_SECONDS_TO_PART if self._secure else None,
+            ssl_shutdown_timeout=SECONDS_TO_PART if self._secure else None,
         )
         return exchange
 
