@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.certificates import Authority
 from tests.protocols.test_http2_faults import answering as http2_answering
 from tests.protocols.test_http2_faults import server as http2_server
 from tests.servers import (
@@ -30,7 +31,7 @@ from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.copies.request import Fields
 from traffic_mirror.spec.model import CircuitBreaker, Compare
-from traffic_mirror.wire.frames import Primary, Statistics
+from traffic_mirror.wire.frames import Primary, Shown, Statistics
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -266,3 +267,34 @@ def test_a_lack_of_files_is_not_held_against_a_destination(trailers: Fields) -> 
             )
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         assert worker.wait_for_end(worker.mirror(request(trailers=trailers))[0]) == ("delivered", "2xx")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes another process's limits")
+@pytest.mark.parametrize("whose", ["the-destination-s", "the-proxy-s"])
+def test_a_lack_of_files_for_the_authorities_is_not_held_against_a_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """Where there is one file left, for the socket, and none to read certifi's by."""
+    import resource
+
+    authority = Authority(tmp_path)
+    (tmp_path / "certifi.py").write_text(f"def where(): return {str(authority.file)!r}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with RecordingServer(tls=authority.server_context("127.0.0.1")) as server, WorkerProcess() as worker:
+        to = (
+            destination(server.url)
+            if whose == "the-destination-s"
+            else destination("http://real.test:80", proxy=server.url)
+        )
+        worker.set_up(spec_of(to), inspect=True)
+        pid = worker.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+        _, second = (number for number in range(len(used) + 2) if number not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (second, before[1]))
+        worker.mirror(request())
+        shown = worker.wait_for(Shown)[0]
+        assert (shown.outcome, shown.reason) == ("failed", "no_socket")
+        assert str(authority.file) in shown.message
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert worker.wait_for_end(worker.mirror(request())[0]) == ("delivered", "2xx")

@@ -178,6 +178,8 @@ def test_own_hosts(host: str, listen: str, own: bool) -> None:
         (pycurl.E_COULDNT_RESOLVE_HOST, "", "dns"),
         (pycurl.E_COULDNT_CONNECT, "", "connect"),
         (pycurl.E_PEER_FAILED_VERIFICATION, "", "tls"),
+        (pycurl.E_SSL_CACERT_BADFILE, "error adding trust anchors from file: cacert.pem", "no_socket"),
+        (pycurl.E_SSL_CACERT_BADFILE, "error adding trust anchors from certificate blob: 77", "tls"),
         (pycurl.E_OPERATION_TIMEDOUT, "", "timeout"),
         (pycurl.E_RECV_ERROR, "Recv failure: Connection reset by peer", "reset"),
         (pycurl.E_RECV_ERROR, "Too large response headers: 1 > 2", "protocol"),

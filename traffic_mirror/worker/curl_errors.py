@@ -54,6 +54,8 @@ _BY_MESSAGE = (
 
 
 NO_SOCKET = "no_socket"  # nothing that the destination did: the worker's machine lacks files or ports
+# The well-known authorities' (certifi's) is the only file that libcurl reads: a spec's `ca_file` is a blob.
+_UNREAD_FILE = "trust anchors from file"
 
 # 0: libcurl could not even open a socket, and keeps no error of that.
 _LACKS = frozenset({0, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL})
@@ -67,6 +69,8 @@ def reason_of(code: int, message: str, os_error: int) -> str:
     if message.startswith("CONNECT tunnel failed"):
         return "proxy"
     if code == pycurl.E_OUT_OF_MEMORY or (code == pycurl.E_COULDNT_CONNECT and os_error in _LACKS):
+        return NO_SOCKET
+    if code == pycurl.E_SSL_CACERT_BADFILE and _UNREAD_FILE in message:
         return NO_SOCKET
     if code == pycurl.E_RECV_ERROR:
         for part, reason in _BY_MESSAGE:
