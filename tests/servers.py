@@ -303,6 +303,16 @@ def refused_port() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
+@contextlib.contextmanager
+def refused_datagrams() -> Iterator[int]:
+    """A UDP port of 127.0.0.1 that refuses datagrams of all but one other port, and is nobody else's."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock, socket.socket(type=socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        sock.bind(("127.0.0.1", 0))
+        sock.connect(peer.getsockname())
+        yield sock.getsockname()[1]
+
+
 def free_port() -> int:
     """A port that was free a moment ago; for programs that can't be asked to choose one."""
     with refused_port() as port:

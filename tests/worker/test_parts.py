@@ -183,6 +183,8 @@ def test_own_hosts(host: str, listen: str, own: bool) -> None:
         (pycurl.E_OPERATION_TIMEDOUT, "", "timeout"),
         (pycurl.E_RECV_ERROR, "Recv failure: Connection reset by peer", "reset"),
         (pycurl.E_RECV_ERROR, "Too large response headers: 1 > 2", "protocol"),
+        (pycurl.E_SEND_ERROR, "Send failure: Broken pipe", "reset"),
+        (pycurl.E_SEND_ERROR, "Failed to connect to h:1 after 0 ms: Failed sending data", "connect"),
         (pycurl.E_GOT_NOTHING, "", "reset"),
         (pycurl.E_HTTP2, "", "protocol"),
         (97, "", "proxy"),

@@ -13,7 +13,7 @@ from tests.certificates import Authority
 from tests.nginx import nginx
 from tests.protocols.test_http2_faults import answering as http2_answering
 from tests.protocols.test_http2_faults import server as http2_server
-from tests.servers import RecordingServer, answering, tunnelling
+from tests.servers import RecordingServer, answering, refused_datagrams, tunnelling
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.wire.frames import Shown
@@ -217,6 +217,12 @@ def test_the_parent_proxy(worker: WorkerProcess, own: str | None, used: bool) ->
         worker.mirror(request())
         worker.wait_for_endings(1)
         assert (len(proxy.requests), len(server.requests)) == ((1, 0) if used else (0, 1))
+
+
+def test_a_refused_http3_destination_was_not_connected_to(worker: WorkerProcess) -> None:
+    with refused_datagrams() as port:
+        to = destination(f"https://127.0.0.1:{port}", http_version="3", timeout=5.0)
+        assert deliver(worker, to)[:2] == ("failed", "connect")
 
 
 @pytest.mark.needs("nginx")

@@ -52,6 +52,9 @@ _BY_MESSAGE = (
     ("SSL", "tls"),
 )
 
+# UDP has no connect that a port could refuse: with QUIC the first datagram fails.
+_BROKEN = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR})
+_BEFORE_IT_BEGAN = "Failed to connect to "
 
 NO_SOCKET = "no_socket"  # nothing that the destination did: the worker's machine lacks files or ports
 # The well-known authorities' (certifi's) is the only file that libcurl reads: a spec's `ca_file` is a blob.
@@ -72,6 +75,8 @@ def reason_of(code: int, message: str, os_error: int) -> str:
         return NO_SOCKET
     if code == pycurl.E_SSL_CACERT_BADFILE and _UNREAD_FILE in message:
         return NO_SOCKET
+    if code in _BROKEN and message.startswith(_BEFORE_IT_BEGAN):
+        return "connect"
     if code == pycurl.E_RECV_ERROR:
         for part, reason in _BY_MESSAGE:
             if part in message:
