@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
 
 import h2.config
 import h2.connection
@@ -15,24 +14,27 @@ import h2.settings
 import pycurl
 
 from traffic_mirror.copies import Copy
-from traffic_mirror.copies.request import Fields
+from traffic_mirror.worker.messages import (
+    MOST_OF_HEADS,
+    Answer,
+    OutOfBounds,
+    Over,
+    head_of,
+    in_lower_case,
+)
 from traffic_mirror.worker.sender import Sent
 from traffic_mirror.worker.upload import Feed
 
 _STREAM = 1
 _FRAME_HEAD = 9
 _LARGEST_FRAME = 16384  # we announce no other
-_MOST_OF_HEADS = 300 * 1024  # libcurl's MAX_HTTP_RESP_HEADER_SIZE
 _MOST_UNSENT = 1024 * 1024  # what a destination may make us answer without reading it
 _PIECE = 64 * 1024
 _HTTP2_STREAM = 92  # CURLE_HTTP2_STREAM
-_TOO_LARGE = 100  # CURLE_TOO_LARGE
 _SETTINGS = {
     h2.settings.SettingCodes.ENABLE_PUSH: 0,
-    h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: _MOST_OF_HEADS,
+    h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: MOST_OF_HEADS,
 }
-
-Over = Callable[[Sent], None]
 
 
 class Exchange(asyncio.Protocol):
@@ -43,23 +45,14 @@ class Exchange(asyncio.Protocol):
     """
 
     def __init__(self, copy: Copy, feed: Feed, keep: int, limit: int, began: float, over: Over) -> None:
-        self.sent = Sent(pycurl.E_ABORTED_BY_CALLBACK, "given up")
         self.agreed: str | None = None
         """The protocol that TLS agreed on."""
         self._copy = copy
         self._feed = feed
-        self._keep = keep
-        self._limit = limit
-        self._began = began
-        self._over: Over | None = over
-        self._telling: asyncio.Handle | None = None
-        self._loop = asyncio.get_running_loop()
+        self._answer = Answer("HTTP/2.0", keep, limit, began, over)
         self._transport: asyncio.Transport | None = None
         self._h2 = _new_connection()
         self._received = bytearray()
-        self._head_bytes = 0
-        self._body_bytes = 0
-        self._chunks: list[bytes] = []
         self._begun = False
         self._blocked = False
         self._head_sent = False
@@ -73,12 +66,9 @@ class Exchange(asyncio.Protocol):
 
     def abort(self) -> Sent:
         """Ends it at once; what had arrived comes back."""
-        self._over = None
-        if self._telling is not None:
-            self._telling.cancel()
         if self._transport is not None:
             self._transport.abort()
-        return self._take()
+        return self._answer.give_up()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio has a connection, with TLS where there is any."""
@@ -91,9 +81,11 @@ class Exchange(asyncio.Protocol):
         """Takes one frame after the other, so that none is lost for what is wrong with a later one."""
         self._received += data
         try:
-            while self._over is not None and (frame := self._next_frame()):
+            while not self._answer.over and (frame := self._next_frame()):
                 for event in self._h2.receive_data(frame):
                     self._note(event)
+        except OutOfBounds as error:
+            self._end(error.code, str(error))
         except (h2.exceptions.H2Error, KeyError, ValueError) as error:  # the latter two: no status
             self._end(pycurl.E_HTTP2, f"not HTTP/2 as it should be: {type(error).__name__}: {error}")
         if self._begun:
@@ -104,7 +96,7 @@ class Exchange(asyncio.Protocol):
         self._transport = None
         if exc is not None:
             self._end(pycurl.E_RECV_ERROR, str(exc))
-        elif self.sent.status:
+        elif self._answer.status:
             self._end(pycurl.E_PARTIAL_FILE, "the connection closed before the answer's end")
         else:
             self._end(pycurl.E_GOT_NOTHING, "the connection closed without an answer")
@@ -134,7 +126,7 @@ class Exchange(asyncio.Protocol):
     def _pump(self) -> None:
         """Sends as much as the destination's windows and its connection take."""
         try:
-            while self._over is not None and not self._blocked and self._send_next():
+            while not self._answer.over and not self._blocked and self._send_next():
                 self._flush()
         except h2.exceptions.H2Error as error:
             self._end(pycurl.E_HTTP2, f"{type(error).__name__}: {error}")
@@ -146,11 +138,11 @@ class Exchange(asyncio.Protocol):
             return False
         if not self._head_sent:
             self._head_sent = True
-            self._h2.send_headers(_STREAM, _head_of(self._copy))
+            self._h2.send_headers(_STREAM, head_of(self._copy))
             return True
         if self._feed.exhausted:
             self._all_sent = True
-            if trailers := list(_in_lower_case(self._feed.trailers)):
+            if trailers := list(in_lower_case(self._feed.trailers)):
                 self._h2.send_headers(_STREAM, trailers, end_stream=True)
             else:
                 self._h2.end_stream(_STREAM)
@@ -163,7 +155,7 @@ class Exchange(asyncio.Protocol):
         return bool(data)
 
     def _flush(self) -> None:
-        if self._transport is None or self._over is None:
+        if self._transport is None or self._answer.over:
             return
         self._transport.write(self._h2.data_to_send())
         if self._transport.get_write_buffer_size() > _MOST_UNSENT:
@@ -173,11 +165,11 @@ class Exchange(asyncio.Protocol):
         """What an event changes; those that are not here change nothing."""
         match event:
             case h2.events.InformationalResponseReceived():
-                self._note_head(event.headers)
+                self._answer.note_head(event.headers, final=False)
             case h2.events.ResponseReceived():
-                self.sent.status = self._note_head(event.headers)
+                self._answer.note_head(event.headers, final=True)
             case h2.events.TrailersReceived():
-                self._note_fields(event.headers)
+                self._answer.note_fields(event.headers)
             case h2.events.DataReceived():
                 self._note_data(event)
             case h2.events.StreamEnded():
@@ -187,31 +179,9 @@ class Exchange(asyncio.Protocol):
             case h2.events.ConnectionTerminated():
                 self._note_goodbye(event)
 
-    def _note_head(self, fields: Sequence[tuple[bytes, bytes]]) -> int:
-        """The status; the fields are kept as libcurl gives them."""
-        status = dict(fields)[b":status"]
-        self.sent.first_byte = self.sent.first_byte or self._loop.time() - self._began
-        self.sent.lines.append(b"HTTP/2 %b \r\n" % status)
-        self._note_fields([field for field in fields if field[0] != b":status"])
-        self.sent.lines.append(b"\r\n")
-        return int(status)
-
-    def _note_fields(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
-        lines = [b"%b: %b\r\n" % (name, value) for name, value in fields]
-        self._head_bytes += sum(map(len, lines))
-        self.sent.lines += lines
-        if self._head_bytes > _MOST_OF_HEADS:
-            self._end(_TOO_LARGE, f"found more than {_MOST_OF_HEADS} bytes of header fields")
-
     def _note_data(self, event: h2.events.DataReceived) -> None:
         self._h2.acknowledge_received_data(event.flow_controlled_length, _STREAM)
-        self._body_bytes += len(event.data)
-        if self._body_bytes <= self._keep:
-            self._chunks.append(event.data)
-        else:
-            self._chunks.clear()
-        if self._body_bytes > self._limit:
-            self._end(pycurl.E_FILESIZE_EXCEEDED, "the answer is larger than max_response")
+        self._answer.note_data(event.data)
 
     def _note_goodbye(self, event: h2.events.ConnectionTerminated) -> None:
         if event.error_code or not event.last_stream_id:
@@ -220,18 +190,13 @@ class Exchange(asyncio.Protocol):
         self._h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
 
     def _end(self, code: int, message: str) -> None:
-        """Ends it, well where `code` is 0, and the connection with it. Only the first end counts."""
-        over, self._over = self._over, None
-        if over is None:
-            return
-        self.sent.code, self.sent.message = code, message
-        if self._transport is not None:
-            self._part(self._transport)
-        self._telling = self._loop.call_soon(over, self._take())  # not amid what the feed's owner does
+        """Ends it, well where `code` is 0, and the connection with it."""
+        if self._answer.end(code, message) and self._transport is not None:
+            self._part(self._transport, whole=not code)
 
-    def _part(self, transport: asyncio.Transport) -> None:
+    def _part(self, transport: asyncio.Transport, *, whole: bool) -> None:
         """Closes the connection as it should be, where that takes no time."""
-        if self.sent.code or transport.get_write_buffer_size():
+        if not whole or transport.get_write_buffer_size():
             transport.abort()
             return
         with contextlib.suppress(h2.exceptions.H2Error):
@@ -240,15 +205,6 @@ class Exchange(asyncio.Protocol):
             self._h2.close_connection()
         transport.write(self._h2.data_to_send())
         transport.close()
-
-    def _take(self) -> Sent:
-        sent = self.sent
-        sent.version = "HTTP/2.0" if sent.lines else ""
-        sent.seconds = self._loop.time() - self._began
-        sent.too_large = self._body_bytes > self._limit or 0 < self._keep < self._body_bytes
-        if not sent.too_large:
-            sent.body = b"".join(self._chunks)
-        return sent
 
 
 def _new_connection() -> h2.connection.H2Connection:
@@ -262,23 +218,9 @@ def _new_connection() -> h2.connection.H2Connection:
         )
     )
     connection.local_settings = h2.settings.Settings(client=True, initial_values=_SETTINGS)
-    connection.decoder.max_header_list_size = _MOST_OF_HEADS
+    connection.decoder.max_header_list_size = MOST_OF_HEADS
     connection.initiate_connection()
     return connection
-
-
-def _head_of(copy: Copy) -> list[tuple[bytes, bytes]]:
-    return [
-        (b":method", copy.method),
-        (b":scheme", copy.scheme.encode()),
-        (b":authority", copy.host),
-        (b":path", copy.target),
-        *_in_lower_case(copy.headers),
-    ]
-
-
-def _in_lower_case(fields: Fields) -> Iterable[tuple[bytes, bytes]]:
-    return ((name.lower(), value) for name, value in fields)
 
 
 def _named(code: int | None) -> str:
