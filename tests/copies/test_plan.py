@@ -254,7 +254,7 @@ def test_connection_does_not_take_away_what_we_set() -> None:
         ("HTTP/2.0", "http", "auto", True),
         ("HTTP/2.0", "https", "auto", True),
         ("HTTP/3", "http", "2", True),
-        ("HTTP/2.0", "https", "3", False),
+        ("HTTP/2.0", "https", "3", True),
         ("HTTP/2.0", "https", "1.1", True),
     ],
 )

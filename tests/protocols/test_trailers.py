@@ -179,9 +179,12 @@ def test_a_streamed_body_goes_in_chunks_where_tls_agrees_on_http_1_1(
 ) -> None:
     with RecordingServer(tls=authority.server_context("127.0.0.1")) as plain:
         worker.set_up(spec_of(destination(plain.url, tls=trusting(authority))))
-        stream(worker, trailing(headers=(), trailers=()), SUM)
-        assert worker.wait_for_endings(1)[1].outcome == "delivered"
-        assert plain.requests[0].raw_body == b"5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n"
+        for count in (1, 2, 3, 4):
+            stream(worker, trailing(headers=(), trailers=(), flow=f"f{count}"), SUM)
+            assert worker.wait_for_endings(count)[count].outcome == "delivered"
+        for got in plain.requests:
+            assert got.raw_body == b"5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n"
+        assert plain.connections == 3, "one to ask, one for the first, one for all others"
 
 
 def test_a_streamed_body_whose_destination_is_silent_times_out_after_its_end(worker: WorkerProcess) -> None:

@@ -38,6 +38,7 @@ apis:
   - name: all
     traffic_mirror:
       - {{name: all, path: /all/*, destinations: [raw, plain-2, tls-1, tls-2, tls-3, auto]}}
+      - {{name: trailing, path: /trailing/*, destinations: [raw, tls-1, tls-2]}}
       - {{name: preserving, path: /preserving/*, destinations: [preserving]}}
 """
 MARKER_NAMES = {name.lower() for name in MARKERS}
@@ -250,10 +251,11 @@ def test_the_client_s_authority_is_preserved_where_that_is_asked_for(stage: Stag
 
 
 def test_trailers_follow_where_a_destination_can_have_them(stage: Stage) -> None:
+    """To HTTP/3, where hypercorn takes them for a request, test_trailers3.py has them."""
     word = tag()
     fields = [
         (b":method", b"POST"), (b":scheme", b"https"), (b":authority", b"shop.test"),
-        (b":path", f"/all/{word}".encode()), (b"trailer", b"x-sum"),
+        (b":path", f"/trailing/{word}".encode()), (b"trailer", b"x-sum"),
     ]  # fmt: skip
     with stage.tls("h2") as connection:
         assert http2.exchange(connection, fields, b"hello", [(b"x-sum", b"5")]) == 200
@@ -261,10 +263,9 @@ def test_trailers_follow_where_a_destination_can_have_them(stage: Stage) -> None
     assert copy.raw_body == b"5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n"
     assert copy.header("trailer") == b"x-sum"
     assert copy.header("content-length") is None
-    copies = stage.copies(word)
-    assert b"trailer" in names(copies["1.1"])
-    assert b"trailer" in names(copies["2"])
-    assert b"trailer" not in names(copies["3"]), "libcurl can't send them there"
+    found = wait_until(lambda: [got for got in [stage._found(stage.secure, word)] if len(got) == 2])[0]
+    assert sorted(asked.version for asked in found) == ["1.1", "2"]
+    assert all(b"trailer" in names(asked.headers) for asked in found)
 
 
 def test_a_plain_client_is_as_good(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from traffic_mirror.copies.headers import without_credentials
 from traffic_mirror.copies.markers import trace_id_of
-from traffic_mirror.copies.plan import Copy, Plan, compile_plan, may_carry_trailers
+from traffic_mirror.copies.plan import Copy, Plan, compile_plan
 from traffic_mirror.copies.redaction import Unredactable
 from traffic_mirror.copies.target import mask_query
 
@@ -12,7 +12,6 @@ __all__ = [
     "Unredactable",
     "compile_plan",
     "mask_query",
-    "may_carry_trailers",
     "trace_id_of",
     "without_credentials",
 ]

@@ -136,11 +136,6 @@ def compile_plan(
     return Plan(compile_marking(markers, api), api, rule, destination, compared=compared)
 
 
-def may_carry_trailers(destination: Destination) -> bool:
-    """Whether a request's trailers can be sent there: not by HTTP/3, where nothing we send with has them."""
-    return destination.http_version != "3"
-
-
 def _set_fields(marking: Marking, rule: Rule, destination: Destination) -> dict[bytes, Field]:
     """What is set, by name in lower case: the rule's, less what the destination removes, then its own.
 
@@ -162,8 +157,6 @@ def _actions(
 ) -> dict[bytes, Action]:
     """What becomes of the client's fields, by name in lower case; the last word is the strongest."""
     actions = {b"cookie": Action.COOKIE, b"traceparent": Action.TRACEPARENT, b"trailer": Action.TRAILER}
-    if not may_carry_trailers(destination):
-        actions[b"trailer"] = Action.DROP
     for name in (*rule.redact.headers, *destination.redact.headers):
         actions[name.lower().encode()] = Action.MASK
     for name in (*rule.remove_headers, *destination.remove_headers):

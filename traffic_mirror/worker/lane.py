@@ -196,12 +196,7 @@ class Lane:
             self._end(errand, Outcome("skipped", "unsendable", str(error)))
             return
         came = case.request.trailers
-        if (
-            came
-            and copy.body is not None
-            and self._sender.carries
-            and (kept := errand.route.plan.trailers(came))
-        ):
+        if came and copy.body is not None and (kept := errand.route.plan.trailers(came)):
             errand.feed = whole_feed(copy.body, kept)
         now = self._clock()
         if not self.breaker.begin(now):

@@ -1,7 +1,8 @@
-"""One destination's copies, each sent by who can: libcurl, or for trailers by HTTP/2 the `h2` library.
+"""One destination's copies, each sent by who can: libcurl, or for trailers by HTTP/2 and 3 we ourselves.
 
 libcurl sends a request's trailers in HTTP/1.1 only. For the few copies that have some it still makes the
-connection, by whatever name, proxy or socket, and what follows on it is ours: TLS, then HTTP/2.
+connection, by whatever name, proxy or socket, and what follows on it is ours: TLS, then HTTP/2. To HTTP/3
+destinations it still finds the addresses, and all else is ours.
 """
 
 from __future__ import annotations
@@ -15,25 +16,32 @@ from typing import TYPE_CHECKING
 
 import pycurl
 
-from traffic_mirror.copies import Copy, may_carry_trailers
+from traffic_mirror.copies import Copy
 from traffic_mirror.spec.model import Destination
 from traffic_mirror.worker.curl_options import proxy_of, speaks_tls
 from traffic_mirror.worker.exchange import Exchange
 from traffic_mirror.worker.grpc import is_call
 from traffic_mirror.worker.head_bounds import fits_http2
+from traffic_mirror.worker.places import Place, Unconnected
 from traffic_mirror.worker.sender import Done, Sender, Sent, Transfer
 from traffic_mirror.worker.tls import client_context
 from traffic_mirror.worker.tunnel import SECONDS_TO_PART, NoWayError, TlsProxy
 from traffic_mirror.worker.upload import Feed
 
 if TYPE_CHECKING:
+    from traffic_mirror.worker.exchange3 import Exchange3
+    from traffic_mirror.worker.quic import Dialler, Line
     from traffic_mirror.worker.websocket import Conversation
 
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+_SECONDS_OF_HTTP1 = 60.0  # how long a destination is taken to speak no HTTP/2 still
 
 
 class Journey:
-    """A copy with trailers on its way: libcurl connects, then there is TLS, then the exchange."""
+    """A copy with trailers on its way: libcurl connects, then there is TLS, then the exchange.
+
+    To HTTP/3 libcurl only finds the `places` to connect to, then there is QUIC.
+    """
 
     __slots__ = (
         "began",
@@ -43,6 +51,7 @@ class Journey:
         "exchange",
         "feed",
         "keep",
+        "places",
         "sockets",
         "task",
         "transfer",
@@ -58,7 +67,8 @@ class Journey:
         self.sockets: list[socket.socket] = []
         self.transfer: Transfer | None = None
         self.task: asyncio.Task[None] | None = None
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Exchange3 | None = None
+        self.places: list[Place] = []
 
     def open(self, _: int, address: pycurl.CurlSockAddr) -> socket.socket | int:
         """Makes a socket for libcurl, which connects a copy of it."""
@@ -68,6 +78,11 @@ class Journey:
             return pycurl.SOCKET_BAD
         self.sockets.append(opened)
         return opened
+
+    def note_place(self, _: int, address: pycurl.CurlSockAddr) -> int:
+        """Keeps an address that libcurl would connect to, and lets it go on to the next."""
+        self.places.append(Place(address.family, address.addr))
+        return pycurl.SOCKET_BAD
 
     def take_socket(self, local_port: int) -> socket.socket:
         """The one of them that was connected; the others close."""
@@ -87,7 +102,7 @@ class Journey:
 
 
 class TrailerSender:
-    """A `Sender` that carries trailers to HTTP/2 destinations too; its promises are the same."""
+    """A `Sender` that carries trailers to HTTP/2 and 3 destinations too; its promises are the same."""
 
     def __init__(self, destination: Destination, parent_proxy: str = "") -> None:
         self._destination = destination
@@ -95,11 +110,12 @@ class TrailerSender:
         self._secure = destination.scheme == "https"
         proxy = proxy_of(destination, parent_proxy)
         self._proxy = TlsProxy(proxy, destination) if speaks_tls(proxy) else None
-        self.carries = may_carry_trailers(destination)
-        """Whether trailers may arrive."""
         version = destination.http_version
-        self._speaks = self.carries and (version == "2" or (version == "auto" and self._secure))
+        self._speaks = version in ("2", "3") or (version == "auto" and self._secure)
+        self._by_quic = version == "3"
         self._context: ssl.SSLContext | None = None
+        self._dialler: Dialler | None = None
+        self._http1_until = 0.0
 
     def why_unsendable(self, copy: Copy, *, websocket: bool) -> str:
         """Why `copy` would not be sent, whatever the destination does; empty where it would."""
@@ -128,7 +144,10 @@ class TrailerSender:
             return self._libcurl.start(copy, seconds, keep, done, feed, conversation)
         began = asyncio.get_running_loop().time()
         journey = Journey(copy, began, seconds, keep, done, feed)
-        journey.transfer = self._libcurl.connect(seconds, journey.open, partial(self._connected, journey))
+        opening, then = (
+            (journey.note_place, self._found) if self._by_quic else (journey.open, self._connected)
+        )
+        journey.transfer = self._libcurl.connect(seconds, opening, partial(then, journey))
         return journey
 
     def cancel(self, under_way: Transfer | Journey) -> Sent:
@@ -147,15 +166,24 @@ class TrailerSender:
         return sent
 
     def _takes(self, copy: Copy, feed: Feed) -> bool:
-        """Whether a copy is sent by HTTP/2 of our own: one that has trailers or, while it still comes, may
-        have some. A gRPC call has none unless it says so."""
-        if not self._speaks or not fits_http2(copy):
+        """Whether a copy is sent by HTTP/2 or 3 of our own: it has trailers or, while it still comes, may.
+
+        A gRPC call has none unless it says so. By QUIC we are so much slower than libcurl that it takes an
+        announcement.
+        """
+        if not self._speaks or not (self._by_quic or fits_http2(copy)):
             return False
         if feed.ended:
             return bool(feed.trailers)
-        return feed.may_trail and (
-            not is_call(copy.headers) or any(name.lower() == b"trailer" for name, _ in copy.headers)
-        )
+        if not feed.may_trail:
+            return False
+        if any(name.lower() == b"trailer" for name, _ in copy.headers):
+            return True
+        return not (self._by_quic or is_call(copy.headers) or self._found_http1())
+
+    def _found_http1(self) -> bool:
+        """Whether TLS agreed on HTTP/1.1 a short while ago: then a try costs a connection for nothing."""
+        return asyncio.get_running_loop().time() < self._http1_until
 
     def _connected(self, journey: Journey, sent: Sent) -> None:
         connecting, journey.transfer = journey.transfer, None
@@ -186,6 +214,41 @@ class TrailerSender:
             self._speak(journey, exchange)
         finally:
             journey.close_sockets()
+
+    def _found(self, journey: Journey, sent: Sent) -> None:
+        """libcurl has named the addresses and, as it was meant to, could open no socket; or it found none."""
+        journey.transfer = None
+        if journey.places:
+            journey.task = asyncio.get_running_loop().create_task(self._dial(journey))
+        else:
+            journey.done(sent)
+
+    async def _dial(self, journey: Journey) -> None:
+        """The rest of the way to HTTP/3; ends with `done`, now or by the exchange."""
+        left = journey.deadline - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(left):
+                if self._dialler is None:
+                    self._dialler = await asyncio.to_thread(_dialler_to, self._destination)
+                line = await self._dialler.dial(journey.places)
+        except TimeoutError:
+            self._fail(journey, pycurl.E_OPERATION_TIMEDOUT, "QUIC connection timeout")
+        except Unconnected as error:
+            self._fail(journey, error.code, str(error), error.os_error)
+        except ValueError as error:
+            self._fail(journey, pycurl.E_SSL_CONNECT_ERROR, f"TLS connect error: {error}")
+        else:
+            self._speak_http3(journey, line)
+
+    def _speak_http3(self, journey: Journey, line: Line) -> None:
+        from traffic_mirror.worker.exchange3 import Exchange3  # noqa: PLC0415 - aioquic takes half a second
+
+        journey.task = None
+        limit = self._destination.max_response
+        journey.exchange = exchange = Exchange3(
+            line, journey.copy, journey.feed, journey.keep, limit, journey.began, journey.done
+        )
+        exchange.begin()
 
     async def _secured(self, journey: Journey, local_port: int) -> Exchange:
         """The connection, with TLS where the destination wants it."""
@@ -223,16 +286,25 @@ class TrailerSender:
             exchange.begin()
             return
         exchange.abort()
-        left = journey.deadline - asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        self._http1_until = now + _SECONDS_OF_HTTP1
+        left = journey.deadline - now
         journey.transfer = self._libcurl.start(
             journey.copy, left, journey.keep, journey.done, journey.feed, http2=False
         )
 
-    def _fail(self, journey: Journey, code: int, message: str) -> None:
+    def _fail(self, journey: Journey, code: int, message: str, os_error: int = 0) -> None:
         journey.task = None
         sent = Sent(code, message)
+        sent.os_error = os_error
         sent.seconds = asyncio.get_running_loop().time() - journey.began
         journey.done(sent)
+
+
+def _dialler_to(destination: Destination) -> Dialler:
+    from traffic_mirror.worker.quic import Dialler  # noqa: PLC0415 - aioquic takes half a second
+
+    return Dialler(destination)
 
 
 def _is_from(opened: socket.socket, local_port: int) -> bool:
