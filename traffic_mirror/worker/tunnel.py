@@ -101,6 +101,7 @@ class _Opening(asyncio.Protocol):
 
     def __init__(self, request: h11.Request) -> None:
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.answered.add_done_callback(_know)  # who waited may have gone
         self._request = request
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_OF_HEAD)
         self._transport: asyncio.Transport | None = None
@@ -192,6 +193,12 @@ class _Way(asyncio.Transport):
 
     def abort(self) -> None:
         self._outer.abort()
+
+
+def _know(answered: asyncio.Future[bytes]) -> None:
+    """Takes note of an error, that asyncio does not tell it to the log."""
+    if not answered.cancelled():
+        answered.exception()
 
 
 def _wrong(error: h11.RemoteProtocolError) -> tuple[int, str]:
