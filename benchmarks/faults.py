@@ -24,6 +24,7 @@ _UNRULY = {
     "resets": "resets each connection",
     "garbles": "sends garbage",
     "floods": "sends a body of 4 MiB",
+    "never-ends": "sends a body without end",
     "hangs-up": "closes each connection after an answer",
     "drips": "answers a byte a second",
     "fails": "answers 500",
@@ -42,7 +43,10 @@ def measure_faults(bench: Bench, origin: Server, sink: Server) -> Part:
 
 @contextlib.contextmanager
 def _specs(bench: Bench, sink: Server) -> Iterator[dict[str, str]]:
-    """A spec for each thing that its destination may do, in words."""
+    """A spec for each thing that its destination may do, in words.
+
+    What misbehaves stands for another machine, so it gets what processor time those on this one leave.
+    """
     rest = bench.cores.rest
     with unruly(bench.folder("unruly"), rest) as ports, expired(bench.folder("expired"), rest) as tls:
         (closed,) = free_ports(1)

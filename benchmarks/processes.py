@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _SBIN = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 _GRACE = 10.0
+_LOOK = 0.2  # seconds
+_AT_REST = 0.11  # of a core; processor time is told in hundredths of a second
+_MOST_WORK = 30.0
 _MIB = 1024 * 1024
 
 
@@ -99,6 +102,20 @@ def cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     shown = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=True)
     return parse_ps_time(shown.stdout.strip())
+
+
+def wait_until_at_rest(pid: int) -> None:
+    """Waits until a process does nothing any more. Raises BenchError where it does for longer than others may
+    wait."""
+    before = [cpu_seconds(pid)]
+
+    def at_rest() -> bool:
+        now = cpu_seconds(pid)
+        used, before[0] = now - before[0], now
+        return used < _AT_REST * _LOOK
+
+    time.sleep(_LOOK)
+    wait_for(at_rest, _MOST_WORK, "the worker to be done", _LOOK)
 
 
 def parse_ps_time(text: str) -> float:

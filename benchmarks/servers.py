@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import sys
@@ -16,6 +17,8 @@ from benchmarks.processes import BenchError, Program, find_program, running, wai
 from benchmarks.unruly import WAYS
 
 SMALL = b"ok"
+
+_LEAST = 19
 
 _REQUESTS = re.compile(r"\n\s*(\d+)\s+(\d+)\s+(\d+)\s")
 
@@ -113,11 +116,12 @@ def silent(directory: Path, cores: CoreSet) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def unruly(directory: Path, cores: CoreSet) -> Iterator[dict[str, int]]:
-    """Servers that misbehave, each in one way: the port of each."""
+    """Servers that misbehave, each in one way: the port of each. They give way to all other processes."""
     directory.mkdir(parents=True, exist_ok=True)
     ports = free_ports(len(WAYS))
     command = [sys.executable, "-m", "benchmarks.unruly", *map(str, ports)]
     with running(command, directory / "unruly.log", cores) as process:
+        os.setpriority(os.PRIO_PROCESS, process.pid, _LEAST)
         wait_until_listens(process, ports[-1])
         yield dict(zip(WAYS, ports, strict=True))
 

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.bench import Bench
 from benchmarks.cores import Cores
 from benchmarks.load import Load, run_wrk
-from benchmarks.processes import BenchError
+from benchmarks.processes import BenchError, wait_until_at_rest
 from benchmarks.proxy import Proxy, Setup, Usage, started, usage_of
 from benchmarks.report import Absent
 from benchmarks.rounds import interleave
@@ -71,8 +71,9 @@ def measure_all(
     """Every subject in every round, each time started anew; and those that broke on the way.
 
     A round's subjects run side by side and are loaded in turn, a second at a time and every second turn
-    backwards: what a machine does to one second it does to the next, and so to all of them alike. `apart`
-    starts each by itself, for those that still work when their load has ended.
+    backwards: what a machine does to one second it does to the next, and so to all of them alike. The next
+    one's turn comes once the mirror's worker is at rest. `apart` starts each by itself, for other things that
+    still work when their load has ended.
     """
     samples: dict[str, list[Sample]] = {subject.name: [] for subject in subjects}
     broken: dict[str, str] = {}
@@ -141,6 +142,8 @@ class _UnderLoad:
         self._peaks.append(after)
         self._proxy_cpu += after.proxy_cpu - before.proxy_cpu
         self._worker_cpu += after.worker_cpu - before.worker_cpu
+        if self._proxy.worker:
+            wait_until_at_rest(self._proxy.worker)
 
     def sum_up(self) -> Sample:
         """All its loads as one. Raises BenchError where the mirror's copies do not end."""

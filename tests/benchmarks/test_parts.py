@@ -132,6 +132,7 @@ def test_an_expired_certificate_is_refused_as_one(tmp_path: Path) -> None:
         ("fails", b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"),
         ("drips", b"\r\n\r\nx"),
         ("floods", b"x" * 100_000),
+        ("never-ends", b"x" * 5_000_000),
     ],
 )
 def test_an_unruly_server_misbehaves_in_its_way(tmp_path: Path, way: str, said: bytes) -> None:
