@@ -36,6 +36,12 @@ def answering(
     return answer
 
 
+def unmodified(connection: h2.connection.H2Connection, stream: int) -> None:
+    """The length is the one that a 200 would have (RFC 9110, section 8.6)."""
+    connection.send_headers(stream, [(":status", "304"), ("content-length", "5")])
+    connection.end_stream(stream)
+
+
 def interim(connection: h2.connection.H2Connection, stream: int) -> None:
     connection.send_headers(stream, [(":status", "103"), ("link", "x")])
     connection.send_headers(stream, [(":status", "200")], end_stream=True)
@@ -70,6 +76,9 @@ GRPC = ((":status", "200"), ("content-type", "application/grpc+proto"))
 CASES: dict[str, tuple[Answer, str, str]] = {
     "whole": (answering((":status", "200"), body=b"x"), "delivered", "2xx"),
     "empty": (answering((":status", "204")), "delivered", "2xx"),
+    "not-modified": (answering((":status", "304"), ("content-length", "5")), "delivered", "3xx"),
+    "too-short": (answering((":status", "200"), ("content-length", "5"), body=b"x"), "failed", "protocol"),
+    "not-modified-with-a-data-frame": (unmodified, "delivered", "3xx"),
     "trailers": (answering((":status", "404"), body=b"x", trailers=(("x-t", "1"),)), "delivered", "4xx"),
     "interim-first": (interim, "delivered", "2xx"),
     "parts-in-peace": (part_in_peace, "delivered", "2xx"),

@@ -132,6 +132,21 @@ def test_a_streamed_body(worker: WorkerProcess, length: Fields, announced: Field
         assert [field for field in recorder.requests[0].headers if field[0] == b"content-length"] == [*length]
 
 
+def test_with_trailers_the_body_of_a_head_request_travels_too(worker: WorkerProcess) -> None:
+    def no_more(connection: h2.connection.H2Connection, stream: int) -> None:
+        connection.send_headers(stream, [(":status", "200"), ("content-length", "9")], end_stream=True)
+
+    with recorder2() as recorder:
+        worker.set_up(spec_of(destination(recorder.url, http_version="2")))
+        worker.mirror(trailing(method=b"HEAD"), b"hello")
+        assert worker.wait_for_end(1) == ("delivered", "2xx")
+        arrived(recorder)
+    with server(no_more) as url:
+        worker.set_up(spec_of(destination(url, http_version="2")))
+        worker.mirror(trailing(method=b"HEAD", flow="f2"), b"hello")
+        assert worker.wait_for_end(2) == ("delivered", "2xx")
+
+
 def stream(worker: WorkerProcess, what: FrozenRequest, trailers: Fields = ()) -> None:
     """Sends a streamed request, to its end."""
     worker.mirror(what, streamed=True)

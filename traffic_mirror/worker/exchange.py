@@ -27,6 +27,7 @@ from traffic_mirror.worker.upload import Feed
 
 _STREAM = 1
 _FRAME_HEAD = 9
+_NOT_MODIFIED = 304
 _LARGEST_FRAME = 16384  # we announce no other
 _MOST_UNSENT = 1024 * 1024  # what a destination may make us answer without reading it
 _PIECE = 64 * 1024
@@ -86,6 +87,11 @@ class Exchange(asyncio.Protocol):
                     self._note(event)
         except OutOfBounds as error:
             self._end(error.code, str(error))
+        except h2.exceptions.InvalidBodyLengthError as error:
+            if self._answer.status == _NOT_MODIFIED and not error.actual_length:
+                self._end(0, "")  # the length is the one that a 200 would have
+            else:
+                self._end(pycurl.E_HTTP2, f"not HTTP/2 as it should be: {error}")
         except (h2.exceptions.H2Error, KeyError, ValueError) as error:  # the latter two: no status
             self._end(pycurl.E_HTTP2, f"not HTTP/2 as it should be: {type(error).__name__}: {error}")
         if self._begun:
