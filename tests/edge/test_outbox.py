@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -187,6 +188,38 @@ async def test_what_finds_no_room_in_shared_memory_goes_by_the_pipe(ring: RingWr
     assert read(pipe, ring) == sent
     assert 6 * MIB < len(pipe.bytes) < 6 * MIB + 1000
     assert box.backlog == ring.used == 6 * MIB
+
+
+@needs_memory_files
+@pytest.mark.parametrize("granted", [0, 1])
+async def test_what_the_system_has_no_memory_for_goes_by_the_pipe(
+    ring: RingWriter, monkeypatch: pytest.MonkeyPatch, granted: int
+) -> None:
+    """To write to memory that can't be had would end the proxy."""
+    given: list[int] = []
+    allocate = os.posix_fallocate
+
+    def refuse(fd: int, offset: int, size: int) -> None:
+        if len(given) >= granted:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        given.append(size)
+        allocate(fd, offset, size)
+
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    sent = [("one", b"1" * 3 * MIB), ("two", b"small"), ("three", b"3" * 2 * MIB + b"end"), ("four", b"")]
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    for name, body in sent:
+        push(box, name, body)
+    await wait_until_async(lambda: len(read(pipe, ring)) == len(sent))
+    assert read(pipe, ring) == sent
+    assert len(pipe.bytes) > 5 * MIB
+    assert (box.size, box.backlog, ring.used, len(given)) == (0, 0, 0, granted)
+    monkeypatch.undo()
+    push(box, "five", b"5" * 2 * MIB)
+    await wait_until_async(lambda: len(read(pipe, ring)) == 5)
+    assert ring.used == box.backlog == 2 * MIB, "and the next one finds some again"
 
 
 @needs_memory_files

@@ -19,6 +19,7 @@ from tests.clients import Client, request
 from tests.e2e.stage import Stage, stage
 from tests.faults.crowd import visit_until
 from tests.waiting import wait_until
+from traffic_mirror.wire.ring import RING_FD
 
 MIB = 1024 * 1024
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="shared memory and /proc are Linux's")
@@ -126,3 +127,21 @@ def test_a_worker_that_dies_among_them_loses_only_what_it_held(on: Stage) -> Non
     got = {name: digest for name, digest in arrived(on, "one").items() if name in right}
     assert got.items() <= right.items(), "no body is another's or cut"
     assert len(shared_memory(on.proxy.process.pid)) == 1
+
+
+@LINUX
+def test_where_no_memory_can_be_shared_all_goes_by_the_pipe(tmp_path: Path) -> None:
+    """Files may be no larger here than a mebibyte, those in memory among them."""
+    with stage(
+        tmp_path,
+        SPEC,
+        behaviours={"one": None, "two": None},
+        prefix=["sh", "-c", 'ulimit -f 2048; exec "$@"', "sh"],
+        env={RING_FD: "987"},  # of another proxy, which has started this one
+    ) as on:
+        sent = bodies(8)
+        assert upload(on, "both", sent) == [200] * 8
+        on.wait_until_ended("both", "two", {("delivered", "2xx"): 8})
+        on.wait_until_ended("both", "one", {("delivered", "2xx"): 8})
+        assert arrived(on, "one") == arrived(on, "two") == digests(sent)
+        assert shared_memory(on.proxy.process.pid) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import deque
@@ -120,6 +121,54 @@ def test_memory_is_used_when_it_is_written_and_given_back(ring: RingWriter) -> N
     assert memory_of(ring) == 0
     ring.write(0, b"again")
     assert reader_of(ring).take(0, 5) == b"again"
+
+
+def test_what_is_taken_back_makes_room(ring: RingWriter) -> None:
+    places = [ring.reserve(SIZE // 4) for _ in range(4)]
+    assert None not in places
+    ring.take_back(SIZE // 4)
+    ring.take_back(SIZE // 4 * 3)
+    assert ring.used == SIZE // 2
+    assert ring.reserve(SIZE // 4) == SIZE // 4 * 3
+    ring.give_back(3)
+    assert (ring.used, ring.reserve(SIZE)) == (0, 0)
+
+
+def test_memory_is_asked_for_before_it_is_touched(ring: RingWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who touches a page that can't be had is ended by the system."""
+    ring.write(0, b"x" * 100)
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    ring.write(0, b"y" * 100)
+    with pytest.raises(OSError, match="No space left"):
+        ring.write(100, b"x" * (SIZE // 2))
+    ring.shrink()
+    with pytest.raises(OSError, match="No space left"):
+        ring.write(0, b"y")
+    assert memory_of(ring) == 0
+
+
+def test_a_python_without_such_files_has_no_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    with pytest.raises(OSError, match="no files here that are memory alone"):
+        RingWriter(SIZE)
+
+
+def test_what_is_no_ring_is_refused_and_left_open() -> None:
+    plain = os.memfd_create("no ring", os.MFD_ALLOW_SEALING)
+    ours, theirs = os.pipe()
+    try:
+        os.ftruncate(plain, SIZE)
+        for fd, why in ((plain, "it can be shrunk"), (ours, "Invalid argument")):
+            with pytest.raises(OSError, match=why):
+                RingReader(fd)
+            os.fstat(fd)
+    finally:
+        for fd in (plain, ours, theirs):
+            os.close(fd)
 
 
 def test_a_worker_is_told_of_a_file_that_is_none() -> None:

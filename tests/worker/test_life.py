@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.waiting import wait_until
 from tests.worker.driver import WorkerProcess, destination, request, spec_of
 from traffic_mirror.spec.model import CircuitBreaker
 from traffic_mirror.wire.frames import Beat, Ended, Shown
+from traffic_mirror.wire.ring import RING_FD
 
 
 def test_a_stop_waits_for_copies_under_way() -> None:
@@ -108,6 +110,22 @@ def test_bad_input_ends_it_with_a_message(data: bytes, message: str) -> None:
         worker.close_stdin()
         assert worker.end() == 1
         assert worker.log[0].startswith(message)
+
+
+@pytest.mark.parametrize("number", ["abc", "-1", "0", "1", "2", "987", "9" * 30])
+def test_what_is_no_shared_memory_is_refused_with_a_message(number: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "traffic_mirror.worker"],
+        input=b"",
+        capture_output=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, RING_FD: number},
+    )
+    assert done.returncode == 1
+    told = f"ERROR {RING_FD} is '{number}', expected the number of a file in sealed memory: "
+    assert done.stderr.decode().startswith(told)
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_a_file_for_a_pipe_is_refused_with_a_message() -> None:

@@ -164,9 +164,8 @@ class Child(asyncio.SubprocessProtocol):
     async def _spawn(
         self, command: Sequence[str], env: Mapping[str, str], stdin: int
     ) -> asyncio.SubprocessTransport:
-        files: tuple[int, ...] = ()
-        if self.ring is not None:
-            files, env = (self.ring.fd,), {**env, RING_FD: str(self.ring.fd)}
+        files = () if self.ring is None else (self.ring.fd,)
+        env = {**env, RING_FD: "".join(map(str, files))}  # in place of what we may have been given
         transport, _ = await self._loop.subprocess_exec(
             lambda: self, *command, stdin=stdin, env=env, pass_fds=files, start_new_session=os.name == "posix"
         )

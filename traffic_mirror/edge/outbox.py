@@ -26,12 +26,14 @@ _IDLE = 5.0  # seconds that shared memory is kept for the next large body
 class _Crossing:
     """A body on its way into shared memory, and what is written once it is there."""
 
-    __slots__ = ("announcement", "at", "rest")
+    __slots__ = ("announcement", "at", "body", "copied", "head")
 
-    def __init__(self, announcement: bytes, at: int, body: bytes) -> None:
-        self.announcement = announcement
+    def __init__(self, head: bytes, body: bytes, at: int) -> None:
+        self.head = head
+        self.body = body
         self.at = at
-        self.rest = memoryview(body)
+        self.copied = 0
+        self.announcement = announce_shared(head, at)
 
 
 class Outbox:
@@ -62,9 +64,9 @@ class Outbox:
         """Adds a frame at the end; with `now` what waits is written without gathering more."""
         at = self._reserve(len(body)) if len(body) >= _LARGE else None
         if at is not None:
-            announcement = announce_shared(head, at)
-            self._waiting.append(_Crossing(announcement, at, body))
-            self.size += len(announcement)
+            crossing = _Crossing(head, body, at)
+            self._waiting.append(crossing)
+            self.size += len(crossing.announcement)
             now = True
         else:
             self._waiting.append(head)
@@ -121,7 +123,12 @@ class Outbox:
         while self._waiting and self._pipe is not None and not self._held:
             first = self._waiting[0]
             if isinstance(first, _Crossing):
-                if not self._copy(first):
+                try:
+                    crossed = self._copy(first)
+                except OSError:
+                    self._send_by_pipe(first)
+                    continue
+                if not crossed:
                     self._timer = self._loop.call_soon(self._pump)
                     return
                 self._waiting[0] = first.announcement
@@ -130,13 +137,20 @@ class Outbox:
             self._pipe.write(piece)
 
     def _copy(self, crossing: _Crossing) -> bool:
-        """Copies the next slice of a body; whether it was the last."""
+        """Copies the next slice of a body; whether it was the last. Raises OSError without memory for it."""
         assert self._ring is not None
-        data = crossing.rest[:_SLICE]
-        self._ring.write(crossing.at, data)
-        crossing.at += len(data)
-        crossing.rest = crossing.rest[_SLICE:]
-        return not crossing.rest
+        data = memoryview(crossing.body)[crossing.copied : crossing.copied + _SLICE]
+        self._ring.write(crossing.at + crossing.copied, data)
+        crossing.copied += len(data)
+        return crossing.copied == len(crossing.body)
+
+    def _send_by_pipe(self, crossing: _Crossing) -> None:
+        """The first that waits finds no memory to lie in: it goes the way of those that find no room."""
+        assert self._ring is not None
+        self._ring.take_back(crossing.at)
+        self._waiting.popleft()
+        self._waiting.extendleft((crossing.body, crossing.head))
+        self.size += len(crossing.head) + len(crossing.body) - len(crossing.announcement)
 
     def _next_piece(self) -> bytes | memoryview:
         """The next bytes to write: many small frames joined, or a slice of a large one."""

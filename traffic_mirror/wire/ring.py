@@ -30,6 +30,7 @@ class RingWriter:
             os.close(self.fd)
             raise
         self._size = size
+        self._backed = 0  # bytes at the front that the system has given pages for
         self._lent: deque[range] = deque()
         self.used = 0
         """Bytes that the worker has not copied out yet."""
@@ -52,8 +53,19 @@ class RingWriter:
         return at
 
     def write(self, at: int, data: bytes | memoryview) -> None:
-        """Puts bytes into what was reserved."""
-        self._memory[at : at + len(data)] = data
+        """Puts bytes into what was reserved. Raises OSError where the system has no memory for them."""
+        end = at + len(data)
+        if end > self._backed:
+            # Asked for, it says that there is no page; touched, it would end this process (SIGBUS).
+            os.posix_fallocate(self.fd, self._backed, end - self._backed)
+            self._backed = end
+        self._memory[at:end] = data
+
+    def take_back(self, at: int) -> None:
+        """What was reserved at `at` will not be lent after all."""
+        (place,) = (lent for lent in self._lent if lent.start == at)
+        self._lent.remove(place)
+        self.used -= len(place)
 
     def give_back(self, count: int) -> None:
         """The worker has copied out the oldest `count` bodies. Raises WireError for more than it was lent."""
@@ -64,6 +76,7 @@ class RingWriter:
 
     def shrink(self) -> None:
         """Gives the system its memory back; to be called while nothing is used."""
+        self._backed = 0
         with contextlib.suppress(OSError):
             self._memory.madvise(mmap.MADV_REMOVE)
 
@@ -77,6 +90,7 @@ class RingReader:
     """The worker's end of the ring that is behind `fd`, which is closed. Raises OSError where it is none."""
 
     def __init__(self, fd: int) -> None:
+        _check_sealed(fd)  # and leave open what is no ring: it may be somebody's stdout
         try:
             self._memory = mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
         finally:
@@ -94,8 +108,8 @@ class RingReader:
 
 def _sealed_memory(size: int) -> int:
     """A file in memory whose size nobody can change: to read beyond a shrunken one would end the process."""
-    if sys.platform != "linux":
-        raise OSError("this system has no files that are memory alone")
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):  # a Python may be built without it
+        raise OSError("there are no files here that are memory alone")
     import fcntl  # noqa: PLC0415 - not there on every platform
 
     fd = os.memfd_create("traffic-mirror", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -106,3 +120,13 @@ def _sealed_memory(size: int) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _check_sealed(fd: int) -> None:
+    """Raises OSError unless `fd` is a file in memory that nobody can shrink."""
+    if sys.platform != "linux":
+        raise OSError("there are no files here that are memory alone")
+    import fcntl  # noqa: PLC0415 - not there on every platform
+
+    if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+        raise OSError("it can be shrunk")

@@ -145,7 +145,14 @@ async def open_pipes(reader: Reader) -> Outlet:
 def _shared_ring() -> RingReader | None:
     """The memory that the edge shares with us, if it does. Raises OSError where it is none."""
     fd = os.environ.pop(RING_FD, "")
-    return RingReader(int(fd)) if fd.isdecimal() else None
+    if not fd:
+        return None
+    try:
+        return RingReader(int(fd))
+    except (OSError, OverflowError, ValueError) as error:
+        raise OSError(
+            f"{RING_FD} is {fd!r}, expected the number of a file in sealed memory: {error}"
+        ) from error
 
 
 def _widen(stream: IO[Any]) -> None:
