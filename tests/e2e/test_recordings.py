@@ -183,6 +183,21 @@ def test_as_fast_as_the_bounds_allow_drops_nothing(tmp_path: Path) -> None:
     assert len(lines) == 400
 
 
+def test_large_bodies_go_as_fast_as_the_bounds_in_bytes_allow(tmp_path: Path) -> None:
+    """More than may wait for the worker, and five times what the queue may hold."""
+    flows = []
+    for number in range(12):
+        flow = recorded(number, time.time() - 86400)
+        flow.request.content = bytes([number]) * (9 << 20)
+        flows.append(flow)
+    capture = save(tmp_path / "capture.mitm", flows)
+    with pricing() as shadow:
+        tight = ", max_in_flight: 1, queue: {bytes: 20MiB}"
+        lines = mirror(tmp_path, capture, spec_of(shadow, tight), "mirror_offline=true")
+        assert {(got.body[0], len(got.body)) for got in shadow.requests} == {(n, 9 << 20) for n in range(12)}
+    assert [line["outcome"] for line in lines] == ["delivered"] * 12
+
+
 @pytest.mark.parametrize(
     ("speed", "seconds"),
     [pytest.param("1", 2.0, id="recorded-pace"), pytest.param("4", 0.5, id="four-times-as-fast")],

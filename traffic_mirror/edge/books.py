@@ -43,6 +43,10 @@ class Books:
         """Copies that the worker has and has not told the end of."""
         return len(self._under_way)
 
+    def is_under_way(self, number: int) -> bool:
+        """Whether the copy of that number is one of them."""
+        return number in self._under_way
+
     def lot(self, api: str, rule: str, destination: str, index: int) -> Lot:
         """The rows of one rule and destination; `index` is the destination's in its spec."""
         names = (api, rule, destination)

@@ -20,6 +20,10 @@ _NAMED_BY_CLIENT = (mode_specs.RegularMode, mode_specs.UpstreamMode, mode_specs.
 _BODILESS = (204, 205, 304)
 _TOO_LARGE = "too_large"
 
+# What a request weighs beside its body, target and values, with some to spare.
+_HEAD = 2048
+_FIELD = 256
+
 
 def _asked_host(flow: http.HTTPFlow, authority: bytes) -> str:
     """The host the client asked for, in lower case and without a port.
@@ -112,6 +116,16 @@ def freeze_answer(
         scheme=request.scheme.decode("ascii", "replace"),
     )
     return frame, body or b""
+
+
+def weigh(flow: http.HTTPFlow, max_answer: int | None) -> int:
+    """The bytes that the worker is told of a flow, or some more: of its answer none above `max_answer`."""
+    request = flow.request.data
+    head = _HEAD + len(request.path) + sum(_FIELD + len(value) for _, value in request.headers.fields)
+    answer = flow.response.raw_content if flow.response is not None else None
+    if answer is None or max_answer is None or len(answer) > max_answer:
+        answer = b""
+    return head + len(request.content or b"") + len(answer)
 
 
 def cut_answer(frame: Primary, body: bytes, max_bytes: int | None) -> tuple[Primary, bytes]:

@@ -24,7 +24,7 @@ from traffic_mirror.edge.failed import DESTINATION, Kept
 from traffic_mirror.edge.gathering import Gathering
 from traffic_mirror.edge.inspection import Inspection
 from traffic_mirror.edge.link import Link
-from traffic_mirror.edge.pace import Pace, most_at_once, until_room
+from traffic_mirror.edge.pace import Load, Pace, until_room
 from traffic_mirror.edge.program import SAFE_METHODS, Lot, Program
 from traffic_mirror.edge.sockets import Sockets
 from traffic_mirror.edge.taken import Taken
@@ -66,6 +66,7 @@ class Dispatcher:
         self._undecided: dict[str, str] = {}
         self._bodies = Bodies(link, self._begin_body, self._miss_body)
         self._sockets = Sockets(link, self._begin_socket)
+        self._load = Load(lambda: books.under_way, books.is_under_way)
 
     # --- what the hooks call ---
 
@@ -242,10 +243,12 @@ class Dispatcher:
         self.recorded += 1
         await self._link.until_started()  # else the first ones would wait in the outbox and go all at once
         await self.pace.until_due(flow.request.timestamp_start)
-        most = most_at_once(self.program.spec)
-        await until_room(lambda: self.books.under_way, most, self.books.some_ended)
+        size = capture.weigh(flow, self.program.most_compared)
+        await until_room(lambda: self._load.has_room(size, self.program.spec), self.books.some_ended)
         if self._is_traffic(flow):
+            first = self._next
             self._decide(flow, self._freeze(flow), flow.request.data.content)
+            self._load.add(range(first, self._next), size)
 
     def _begin_body(self, flow: http.HTTPFlow) -> bool:
         """Mirrors a request whose body begins to pass, if a rule takes it."""
