@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import struct
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from mitmproxy.addons import default_addons, view
 from mitmproxy.addons.readfile import ReadFileStdin
 from mitmproxy.test import taddons, tflow
 
+from tests.waiting import wait_until_async
 from traffic_mirror.edge.addon import MirrorAddon
 from traffic_mirror.edge.child import MAX_BODY, MAX_HEAD, Child
 from traffic_mirror.edge.endings import MAX_REASONS, KnownEndings
@@ -25,7 +29,7 @@ from traffic_mirror.edge.worker_log import BURST, MAX_LINE, WorkerLog
 from traffic_mirror.wire.codec import WireError, encode
 from traffic_mirror.wire.frames import Ended, Ending, Judged, Ready, ToEdge, VerdictCount
 
-TO_EDGE = range(20, 27)  # the tags of the frames that a worker may send
+TO_EDGE = range(20, 28)  # the tags of the frames that a worker may send
 PREFIX = struct.Struct(">II")
 
 
@@ -232,3 +236,43 @@ def test_last_words_without_an_end_are_passed_on(caplog: pytest.LogCaptureFixtur
     log.feed(b"Traceback (most recent")
     log.close()
     assert "mirror: worker: Traceback (most recent" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+async def test_one_that_lacks_files_for_a_start_keeps_none_open() -> None:
+    """Whichever of them is the first too many: the shared memory, the socket, a pipe of the process's."""
+    import resource
+
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async def start(spare: int) -> str:
+        child = Child(NoThrottle(), lambda *_: None)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free() + spare, hard))
+        try:
+            await child.start((sys.executable, "-c", ""), os.environ)
+        except OSError as error:
+            return str(error)
+        else:
+            return ""
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            if child.pid is not None:
+                await asyncio.wait_for(child.ended.wait(), 10)
+            child.retire()
+            await asyncio.sleep(0)
+
+    def first_free() -> int:
+        fd = os.open("/dev/null", os.O_RDONLY)
+        os.close(fd)
+        return fd
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert await start(50) == ""
+    before = open_files()
+    ends = [await start(spare) for spare in range(12)]
+    await wait_until_async(
+        lambda: open_files() == before, message=lambda: f"{open_files()}, not {before}: {ends}"
+    )
+    assert "Too many open files" in ends[0]
+    assert ends[-1] == ""

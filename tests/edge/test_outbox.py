@@ -177,6 +177,26 @@ async def test_a_large_body_is_copied_over_several_turns_of_the_loop(ring: RingW
 
 
 @needs_memory_files
+async def test_a_body_that_was_crossing_when_the_pipe_filled_goes_on_when_it_takes_bytes(
+    ring: RingWriter,
+) -> None:
+    box = make_box()
+    pipe = Pipe(box)
+    box.open(pipe, b"setup", ring)
+    push(box, "one", b"x" * 4 * MIB)
+    box.hold()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    push(box, "two", b"small")
+    push(box, "three", b"y" * 2 * MIB)
+    assert pipe.bytes == b"setup"
+    box.release()
+    await wait_until_async(lambda: len(read(pipe, ring)) == 3)
+    assert read(pipe, ring) == [("one", b"x" * 4 * MIB), ("two", b"small"), ("three", b"y" * 2 * MIB)]
+    assert box.size == 0
+
+
+@needs_memory_files
 async def test_what_finds_no_room_in_shared_memory_goes_by_the_pipe(ring: RingWriter) -> None:
     box = make_box()
     pipe = Pipe(box)
