@@ -18,7 +18,10 @@ from tests import processes
 from tests.clients import Client, request
 from tests.e2e.stage import Stage, stage
 from tests.faults.crowd import visit_until
+from tests.protocols.test_streams import chunked
 from tests.waiting import wait_until
+from traffic_mirror.wire.codec import encode
+from traffic_mirror.wire.frames import Taken
 from traffic_mirror.wire.ring import RING_FD
 
 MIB = 1024 * 1024
@@ -145,3 +148,45 @@ def test_where_no_memory_can_be_shared_all_goes_by_the_pipe(tmp_path: Path) -> N
         on.wait_until_ended("both", "one", {("delivered", "2xx"): 8})
         assert arrived(on, "one") == arrived(on, "two") == digests(sent)
         assert shared_memory(on.proxy.process.pid) == []
+
+
+def test_a_stop_delivers_those_that_are_crossing(tmp_path: Path) -> None:
+    with stage(tmp_path, SPEC, behaviours={"one": None, "two": None}, options={"mirror_drain": "20s"}) as on:
+        sent = {f"n{number}n": random.Random(number).randbytes(8 * MIB) for number in range(7)}
+        worker = on.proxy.worker
+        os.kill(worker, signal.SIGSTOP)
+        assert upload(on, "one", sent) == [200] * 7
+        on.proxy.process.send_signal(signal.SIGINT)
+        os.kill(worker, signal.SIGCONT)
+        assert on.proxy.process.wait(30) == 0
+        assert arrived(on, "one") == digests(sent)
+        assert "mirror: 7 selected = 7 delivered " in on.proxy.log
+
+
+def test_pieces_of_a_stream_may_be_large(tmp_path: Path) -> None:
+    """What mitmproxy had kept of a body when it began to stream it comes as one piece."""
+    body = random.Random(1).randbytes(9 * MIB)
+    with stage(
+        tmp_path, SPEC, behaviours={"one": None, "two": None}, options={"stream_large_bodies": "5m"}
+    ) as on:
+        for name in ("n1n", "n2n"):
+            assert on.send(chunked(f"/both/{name}", body)).status == 200
+        on.wait_until_ended("both", "one", {("delivered", "2xx"): 2})
+        on.wait_until_ended("both", "two", {("delivered", "2xx"): 2})
+        assert arrived(on, "one") == arrived(on, "two") == digests({"n1n": body, "n2n": body})
+        if sys.platform == "linux":
+            assert sum(shared_memory(on.proxy.process.pid)) >= 4 * MIB, "and crosses in shared memory"
+
+
+@LINUX
+@pytest.mark.parametrize("count", [-1, 1])
+def test_a_worker_that_gives_back_what_it_was_not_lent_is_replaced(on: Stage, count: int) -> None:
+    old = on.proxy.worker
+    with Path(f"/proc/{old}/fd/1").open("wb", buffering=0) as stdout:
+        stdout.write(encode(Taken(count)))
+    on.proxy.wait_for_log(f"found {count} bodies given back, expected at most 0")
+    visit_until(on.proxy.port, "/one", lambda: arrived(on, "one"))
+    assert processes.children(on.proxy.process.pid) != [old]
+    sent = bodies(8)
+    assert upload(on, "one", sent) == [200] * 8
+    wait_until(lambda: digests(sent).items() <= arrived(on, "one").items(), 30, "all of them")
