@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.certificates import Authority
 from tests.programs import require
+from tests.worker.driver import WorkerProcess
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -23,3 +25,16 @@ async def eager_tasks() -> AsyncIterator[None]:
     loop.set_task_factory(asyncio.eager_task_factory)
     yield
     loop.set_task_factory(before)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One that only the test trusts."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def worker() -> Iterator[WorkerProcess]:
+    """A worker with no proxy."""
+    with WorkerProcess() as running:
+        yield running

@@ -18,7 +18,6 @@ from tests.protocols.test_trailers import (
     deliver,
     large,
     trailing,
-    trusting,
 )
 from tests.servers import (
     Behaviour,
@@ -34,17 +33,12 @@ from tests.servers import (
     tunnelling,
 )
 from tests.waiting import wait_until
-from tests.worker.driver import WorkerProcess, destination, spec_of
+from tests.worker.driver import WorkerProcess, destination, spec_of, trusting
 from traffic_mirror.copies.request import Fields
 from traffic_mirror.spec.model import Tls
 from traffic_mirror.wire.frames import Chunk, ChunkEnd, Shown
 
 BY_WHOM = pytest.mark.parametrize("trailers", [(), SUM], ids=["by-libcurl", "of-trailers"])
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

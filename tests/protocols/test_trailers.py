@@ -19,7 +19,7 @@ from tests.proxies import proxy
 from tests.servers import RecordingServer, never, refused_port, tunnelling
 from tests.servers import answering as http_answering
 from tests.waiting import wait_until
-from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from tests.worker.driver import WorkerProcess, destination, request, spec_of, trusting
 from traffic_mirror.copies.request import Fields, FrozenRequest
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.wire.frames import Chunk, ChunkEnd, Shown
@@ -27,21 +27,6 @@ from traffic_mirror.wire.frames import Chunk, ChunkEnd, Shown
 SUM = ((b"x-sum", b"5"),)
 ANNOUNCED = ((b"trailer", b"x-sum"),)
 CHUNKED = ((b"Transfer-Encoding", b"chunked"),)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def worker() -> Iterator[WorkerProcess]:
-    with WorkerProcess() as running:
-        yield running
-
-
-def trusting(authority: Authority, **more: object) -> Tls:
-    return Tls(ca=authority.file.read_bytes(), **more)  # type: ignore[arg-type]
 
 
 def trailing(**more: object) -> FrozenRequest:

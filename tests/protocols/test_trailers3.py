@@ -19,7 +19,7 @@ from tests.protocols.test_http2_faults import GRPC
 from tests.proxies import proxy
 from tests.servers import refused_datagrams
 from tests.waiting import wait_until
-from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from tests.worker.driver import WorkerProcess, destination, request, spec_of, trusting
 from traffic_mirror.copies.request import FrozenRequest
 from traffic_mirror.spec.model import Destination, Redact, Tls
 from traffic_mirror.wire.frames import Chunk, ChunkEnd, Shown
@@ -28,11 +28,6 @@ from traffic_mirror.worker.http3 import headers_frame
 SUM = ((b"x-sum", b"5"),)
 ANNOUNCED = ((b"trailer", b"x-sum"),)
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
@@ -47,10 +42,6 @@ def worker() -> Iterator[WorkerProcess]:
 def to(recorder: Recorder3, authority: Authority, **more: object) -> Destination:
     fields = {"http_version": "3", "tls": trusting(authority)}
     return destination(recorder.url, **{**fields, **more})  # type: ignore[arg-type]
-
-
-def trusting(authority: Authority, **more: object) -> Tls:
-    return Tls(ca=authority.file.read_bytes(), **more)  # type: ignore[arg-type]
 
 
 def trailing(**more: object) -> FrozenRequest:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from tests.certificates import Authority
 from tests.waiting import wait_until
 from traffic_mirror.copies.request import FrozenRequest
-from traffic_mirror.spec.model import Api, Destination, Rule, Spec
+from traffic_mirror.spec.model import Api, Destination, Rule, Spec, Tls
 from traffic_mirror.wire.codec import Decoder, encode
 from traffic_mirror.wire.frames import (
     Ended,
@@ -29,6 +30,11 @@ from traffic_mirror.wire.frames import (
 )
 
 STATE = SpecState(file="mirror.yaml", loaded_at=1.0, ok=True)
+
+
+def trusting(authority: Authority, **more: object) -> Tls:
+    """A destination's `tls` that trusts nobody else."""
+    return Tls(ca=authority.file.read_bytes(), **more)  # type: ignore[arg-type]
 
 
 def destination(url: str, name: str = "shadow", **more: object) -> Destination:

@@ -20,12 +20,6 @@ UNSENDABLE, DELIVERED = ("skipped", "unsendable"), ("delivered", "2xx")
 HTTP2_BOUND = 65536
 
 
-@pytest.fixture
-def worker() -> Iterator[WorkerProcess]:
-    with WorkerProcess() as running:
-        yield running
-
-
 def large(size: int) -> list[tuple[bytes, bytes]]:
     """Fields of so many bytes of values, none of them too long by itself."""
     return [(b"x-%d" % at, b"v" * min(50_000, size - at)) for at in range(0, size, 50_000)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import pytest
@@ -30,12 +29,6 @@ CHUNKED = ((b"Transfer-Encoding", b"chunked"),)
 
 def sized(size: int) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"Content-Length", str(size).encode()),)
-
-
-@pytest.fixture
-def worker() -> Iterator[WorkerProcess]:
-    with WorkerProcess() as running:
-        yield running
 
 
 @pytest.mark.parametrize("headers", [CHUNKED, sized(30)], ids=["chunked", "known-length"])

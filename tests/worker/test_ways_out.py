@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,24 +13,9 @@ from tests.nginx import nginx
 from tests.protocols.test_http2_faults import answering as http2_answering
 from tests.protocols.test_http2_faults import server as http2_server
 from tests.servers import RecordingServer, answering, refused_datagrams, tunnelling
-from tests.worker.driver import WorkerProcess, destination, request, spec_of
+from tests.worker.driver import WorkerProcess, destination, request, spec_of, trusting
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.wire.frames import Shown
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def worker() -> Iterator[WorkerProcess]:
-    with WorkerProcess() as running:
-        yield running
-
-
-def trusting(authority: Authority, **more: object) -> Tls:
-    return Tls(ca=authority.file.read_bytes(), **more)  # type: ignore[arg-type]
 
 
 def deliver(worker: WorkerProcess, to: Destination, body: bytes = b"") -> tuple[str, str, str]:
