@@ -13,6 +13,7 @@ from traffic_mirror.edge.link import Link, State
 from traffic_mirror.spec.model import Spec
 from traffic_mirror.wire.codec import encode
 from traffic_mirror.wire.frames import Beat, Chunk, Ready, Setup, SpecState, ToEdge
+from traffic_mirror.wire.ring import RING_FD
 
 pytestmark = pytest.mark.usefixtures("eager_tasks")
 
@@ -89,6 +90,16 @@ async def test_it_waits_longer_each_time() -> None:
     assert link.offer(Chunk("f")) == "worker_lost"
     await link.stop(0.1)
     assert link.offer(Chunk("f")) == "shutdown"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no memory is shared")
+async def test_workers_that_can_t_share_memory_work_without() -> None:
+    owner = Owner()
+    fails = f"os.environ[{RING_FD!r}] and sys.exit(1); "
+    link = await run(python(fails + SAYS_READY + "time.sleep(60)"), owner)
+    await wait_until_async(lambda: link.state is State.UP)
+    assert owner.setups == 3
+    await link.stop(0.1)
 
 
 async def test_what_is_offered_to_one_that_reads_nothing_is_bounded() -> None:

@@ -57,13 +57,16 @@ class Child(asyncio.SubprocessProtocol):
     `receive` takes its frames; a `WireError` of its own, or bytes that are no frame, end the process.
     """
 
-    def __init__(self, throttle: Throttle, receive: Callable[[ToEdge, bytes], None]) -> None:
+    def __init__(
+        self, throttle: Throttle, receive: Callable[[ToEdge, bytes], None], *, shares: bool = True
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended = asyncio.Event()
         self.heard = self._loop.time()
         self.farewell = "it could not be started"
         self._throttle = throttle
         self._receive = receive
+        self._shares = shares
         self._decoder: Decoder[ToEdge] = Decoder(ToEdge, max_head=MAX_HEAD, max_body=MAX_BODY)
         self._log = WorkerLog(self._loop.time)
         self._broken = False
@@ -77,8 +80,9 @@ class Child(asyncio.SubprocessProtocol):
 
         Its stdin is a socket where the system has them: bytes cross it at half a pipe's cost.
         """
-        with contextlib.suppress(OSError):
-            self.ring = RingWriter()
+        if self._shares:
+            with contextlib.suppress(OSError):
+                self.ring = RingWriter()
         if os.name != "posix":
             transport = await self._spawn(command, env, subprocess.PIPE)
             return cast("asyncio.WriteTransport", transport.get_pipe_transport(0))

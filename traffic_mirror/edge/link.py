@@ -26,6 +26,7 @@ logger = logging.getLogger("traffic_mirror")
 
 _BACK_OFF = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the nth start in a row that failed young
 _YOUNG = 30.0  # a worker that lived this long in seconds was no failed start
+_FAILURES_WITH_RING = 2  # then what ends the workers may be the memory that they are to share
 SILENCE = 10.0  # a worker that says nothing for so long, twice looked at, is taken for dead
 _LOOK = 1.0
 _KILL_AFTER = 1.0  # beyond the drain, in seconds
@@ -139,7 +140,7 @@ class Link:
         failures = 0
         while True:
             born = self._loop.time()
-            await self._run_one()
+            await self._run_one(shares=failures < _FAILURES_WITH_RING)
             if self.state is State.STOPPED:
                 return
             failures = failures + 1 if self._loop.time() - born < _YOUNG else 1
@@ -154,9 +155,9 @@ class Link:
             self.state = State.STARTING
             self._started.clear()
 
-    async def _run_one(self) -> None:
-        """One worker's whole life."""
-        process = self._process = Child(self._outbox, self._receive)
+    async def _run_one(self, *, shares: bool) -> None:
+        """One worker's whole life; with memory of ours where it `shares`."""
+        process = self._process = Child(self._outbox, self._receive, shares=shares)
         setup = self._owner.make_setup()
         try:
             stdin = await process.start(self._command, _environment())
