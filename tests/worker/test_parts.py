@@ -25,6 +25,7 @@ from traffic_mirror.worker.comparison import plain
 from traffic_mirror.worker.curl_errors import reason_of
 from traffic_mirror.worker.curl_options import destination_options
 from traffic_mirror.worker.histogram import Histogram
+from traffic_mirror.worker.messages import sound_fields
 from traffic_mirror.worker.notes import Notes
 from traffic_mirror.worker.report import Report
 from traffic_mirror.worker.sender import parse_head
@@ -299,3 +300,9 @@ def test_plain_values_can_be_sent_and_written(value: object) -> None:
     plainly = plain(value)
     msgspec.msgpack.encode(plainly)
     msgspec.json.encode(plainly)
+
+
+@pytest.mark.parametrize("name", [b":status", b"connection", b"transfer-encoding", b"X-A"])
+def test_a_field_that_no_answer_of_http_2_may_have(name: bytes) -> None:
+    with pytest.raises(ValueError, match="no answer may have"):
+        sound_fields([(b"a", b"1"), (name, b"2")])

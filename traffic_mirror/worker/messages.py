@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import pycurl
@@ -14,6 +15,12 @@ from traffic_mirror.worker.sender import Sent
 MOST_OF_HEADS = 300 * 1024
 """Bytes of an answer's header fields: libcurl's MAX_HTTP_RESP_HEADER_SIZE."""
 _TOO_LARGE = 100  # CURLE_TOO_LARGE
+_STATUS = re.compile(rb"[1-9][0-9][0-9]")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_NOT_IN_VALUES = re.compile(rb"[\0-\x08\n-\x1f\x7f]")
+_OF_CONNECTIONS = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
 
 Over = Callable[[Sent], None]
 
@@ -58,21 +65,23 @@ class Answer:
         return self._sent.status
 
     def note_head(self, fields: Sequence[tuple[bytes, bytes]], *, final: bool) -> None:
-        """A head with its `:status`; raises KeyError or ValueError for one that has none."""
-        status = dict(fields)[b":status"]
+        """A head, its `:status` first. Raises ValueError for one that has none, as `note_fields` does."""
+        (name, status), *others = fields
+        if name != b":status" or not _STATUS.fullmatch(status):
+            raise ValueError("found a head without a status")
         self._sent.first_byte = self._sent.first_byte or self._loop.time() - self._began
         self._sent.lines.append(b"%b %b \r\n" % (self._version.removesuffix(".0").encode(), status))
-        self.note_fields([field for field in fields if field[0] != b":status"])
+        self.note_fields(others)
         self._sent.lines.append(b"\r\n")
         if final:
             self._sent.status = int(status)
 
     def note_fields(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
-        """A head's fields, or trailers."""
+        """A head's fields, or trailers. Raises ValueError for those that no answer may have."""
         self._head_bytes += sum(len(name) + len(value) + len(b": \r\n") for name, value in fields)
         if self._head_bytes > MOST_OF_HEADS:
             raise OutOfBounds(_TOO_LARGE, f"found more than {MOST_OF_HEADS} bytes of header fields")
-        self._sent.lines += [b"%b: %b\r\n" % field for field in fields]
+        self._sent.lines += [b"%b: %b\r\n" % field for field in sound_fields(fields)]
 
     def note_data(self, data: bytes) -> None:
         """The body's next bytes."""
@@ -119,6 +128,19 @@ def head_of(copy: Copy) -> list[tuple[bytes, bytes]]:
         (b":path", copy.target),
         *in_lower_case(copy.headers),
     ]
+
+
+def sound_fields(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """An answer's fields without those that are none, which libcurl leaves out too. Raises ValueError for
+    what no answer may have: a pseudo-header field, a connection's own, a name in upper case.
+
+    >>> sound_fields([(b"a", b" 1 "), (b"b c", b"2"), (b"d", b"3\\n")])
+    [(b'a', b' 1 ')]
+    """
+    for name, _ in fields:
+        if name.startswith(b":") or name in _OF_CONNECTIONS or name != name.lower():
+            raise ValueError(f"found a field that no answer may have: {name[:50]!r}")
+    return [field for field in fields if _NAME.fullmatch(field[0]) and not _NOT_IN_VALUES.search(field[1])]
 
 
 def in_lower_case(fields: Fields) -> Iterable[tuple[bytes, bytes]]:
