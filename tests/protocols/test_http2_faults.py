@@ -57,6 +57,17 @@ def reset_in_the_body(connection: h2.connection.H2Connection, stream: int) -> No
     connection.reset_stream(stream, 2)
 
 
+def enough(*more: tuple[str, str]) -> Answer:
+    """The answer is there, but its end is left out."""
+
+    def answer(connection: h2.connection.H2Connection, stream: int) -> None:
+        connection.send_headers(stream, [(":status", "413"), *more])
+        connection.send_data(stream, b"no")
+        connection.reset_stream(stream, 0)
+
+    return answer
+
+
 def go_away(connection: h2.connection.H2Connection, stream: int) -> None:
     connection.close_connection(last_stream_id=0)
 
@@ -96,6 +107,14 @@ CASES: dict[str, tuple[Answer, str, str]] = {
     "a-value-that-is-none": (answering((":status", "200"), ("x", "y\0z")), "delivered", "2xx"),
     "reset": (reset, "failed", "protocol"),
     "reset-in-the-body": (reset_in_the_body, "failed", "protocol"),
+    "reset-without-an-answer": (
+        lambda connection, stream: connection.reset_stream(stream, 0),
+        "failed",
+        "protocol",
+    ),
+    "reset-for-it-has-enough": (enough(), "delivered", "4xx"),
+    "reset-after-a-body-of-known-length": (enough(("content-length", "2")), "delivered", "4xx"),
+    "reset-within-a-body-of-known-length": (enough(("content-length", "9")), "failed", "reset"),
     "grpc-ok": (answering(*GRPC, body=b"x", trailers=(("grpc-status", "0"),)), "delivered", "grpc_0"),
     "grpc-trailers-only": (answering(*GRPC, ("grpc-status", "14")), "delivered", "grpc_14"),
     "grpc-unheard-of": (answering(*GRPC, ("grpc-status", "9" * 50)), "delivered", "grpc_other"),

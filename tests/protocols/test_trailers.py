@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import h2.config
 import h2.connection
 import pytest
 
@@ -220,6 +224,28 @@ def test_an_early_answer_ends_a_streamed_copy_and_no_other(worker: WorkerProcess
         worker.send(ChunkEnd("f1", trailers=SUM))
         assert worker.wait_for_end(2) == ("delivered", "2xx")
         arrived(recorder, b"firstlater", ())
+
+
+def test_an_answer_is_read_of_a_destination_that_has_closed(worker: WorkerProcess) -> None:
+    """The worker finds more of the body to send, then the answer, in one turn."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        to = destination(f"http://127.0.0.1:{listener.getsockname()[1]}", http_version="2")
+        worker.set_up(spec_of(to))
+        worker.mirror(trailing(headers=(), trailers=()), streamed=True)
+        sock, _ = listener.accept()
+        with sock:
+            connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+            connection.initiate_connection()
+            while not connection.open_inbound_streams:
+                connection.receive_data(sock.recv(65536))
+            worker.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, worker.process.pid, os.WSTOPPED | os.WNOWAIT)
+            worker.send(Chunk("f1"), b"first")
+            connection.send_headers(1, [(":status", "413")], end_stream=True)
+            sock.sendall(connection.data_to_send())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        worker.process.send_signal(signal.SIGCONT)
+        assert worker.wait_for_end(1) == ("delivered", "4xx")
 
 
 def test_a_client_that_goes_away_in_mid_body(worker: WorkerProcess) -> None:

@@ -181,13 +181,22 @@ class Exchange(asyncio.Protocol):
             case h2.events.StreamEnded():
                 self._end(0, "")
             case h2.events.StreamReset():
-                self._end(_HTTP2_STREAM, f"the destination reset the stream: {_named(event.error_code)}")
+                self._note_reset(event)
             case h2.events.ConnectionTerminated():
                 self._note_goodbye(event)
 
     def _note_data(self, event: h2.events.DataReceived) -> None:
         self._h2.acknowledge_received_data(event.flow_controlled_length, _STREAM)
         self._answer.note_data(event.data)
+
+    def _note_reset(self, event: h2.events.StreamReset) -> None:
+        """With NO_ERROR it only wants no more of the request; some leave out to end their answer first."""
+        if event.error_code != h2.errors.ErrorCodes.NO_ERROR or not self._answer.status:
+            self._end(_HTTP2_STREAM, f"the destination reset the stream: {_named(event.error_code)}")
+        elif lacking := self._answer.lacking:
+            self._end(pycurl.E_PARTIAL_FILE, f"the answer ended with {lacking} bytes missing")
+        else:
+            self._end(0, "")
 
     def _note_goodbye(self, event: h2.events.ConnectionTerminated) -> None:
         if event.error_code or not event.last_stream_id:

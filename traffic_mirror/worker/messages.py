@@ -11,6 +11,7 @@ import pycurl
 from traffic_mirror.copies import Copy
 from traffic_mirror.copies.request import Fields
 from traffic_mirror.worker.sender import Sent
+from traffic_mirror.worker.upload import declared_size
 
 MOST_OF_HEADS = 300 * 1024
 """Bytes of an answer's header fields: libcurl's MAX_HTTP_RESP_HEADER_SIZE."""
@@ -63,6 +64,11 @@ class Answer:
     def status(self) -> int:
         """The final one; 0 while there is none."""
         return self._sent.status
+
+    @property
+    def lacking(self) -> int:
+        """Bytes of the body that its head announces and that did not come."""
+        return max(0, (declared_size(self._sent.fields()) or 0) - self._body_bytes)
 
     def note_head(self, fields: Sequence[tuple[bytes, bytes]], *, final: bool) -> None:
         """A head, its `:status` first. Raises ValueError for one that has none, as `note_fields` does."""

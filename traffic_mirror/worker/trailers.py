@@ -11,8 +11,9 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Buffer, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pycurl
 
@@ -35,6 +36,24 @@ if TYPE_CHECKING:
 
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 _SECONDS_OF_HTTP1 = 60.0  # how long a destination is taken to speak no HTTP/2 still
+
+
+class _Socket(socket.socket):
+    """A connection whose end is only found in reading it: asyncio takes a write that fails for the end, and
+    then reads no more of what the destination said before it closed (its answer to an upload, often)."""
+
+    def send(self, data: Buffer, flags: int = 0, /) -> int:
+        try:
+            return super().send(data, flags)
+        except (BrokenPipeError, ConnectionResetError):
+            return memoryview(data).nbytes
+
+    def sendmsg(self, buffers: Iterable[Buffer], *more: Any) -> int:
+        pieces = list(buffers)
+        try:
+            return super().sendmsg(pieces, *more)
+        except (BrokenPipeError, ConnectionResetError):
+            return sum(memoryview(piece).nbytes for piece in pieces)
 
 
 class Journey:
@@ -73,7 +92,7 @@ class Journey:
     def open(self, _: int, address: pycurl.CurlSockAddr) -> socket.socket | int:
         """Makes a socket for libcurl, which connects a copy of it."""
         try:
-            opened = socket.socket(address.family, address.socktype, address.protocol)
+            opened = _Socket(address.family, address.socktype, address.protocol)
         except OSError:
             return pycurl.SOCKET_BAD
         self.sockets.append(opened)
