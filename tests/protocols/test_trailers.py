@@ -13,7 +13,9 @@ from pathlib import Path
 
 import h2.config
 import h2.connection
+import h2.events
 import pytest
+from hyperframe.frame import GoAwayFrame
 
 from tests import http2
 from tests.certificates import Authority
@@ -224,6 +226,28 @@ def test_an_early_answer_ends_a_streamed_copy_and_no_other(worker: WorkerProcess
         worker.send(ChunkEnd("f1", trailers=SUM))
         assert worker.wait_for_end(2) == ("delivered", "2xx")
         arrived(recorder, b"firstlater", ())
+
+
+def test_settings_are_acknowledged_to_a_destination_that_takes_no_more_requests(
+    worker: WorkerProcess,
+) -> None:
+    """Else it counts with other windows than we do, and both wait."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        to = destination(f"http://127.0.0.1:{listener.getsockname()[1]}", http_version="2")
+        worker.set_up(spec_of(to))
+        worker.mirror(trailing(headers=(), trailers=()), streamed=True)
+        sock, _ = listener.accept()
+        with sock:
+            sock.settimeout(5)
+            connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+            connection.initiate_connection()
+            while not connection.open_inbound_streams:
+                connection.receive_data(sock.recv(65536))
+            connection._prepare_for_sending([GoAwayFrame(last_stream_id=1)])
+            sock.sendall(connection.data_to_send())
+            events: list[h2.events.Event] = []
+            while not any(isinstance(event, h2.events.SettingsAcknowledged) for event in events):
+                events = connection.receive_data(sock.recv(65536))
 
 
 def test_an_answer_is_read_of_a_destination_that_has_closed(worker: WorkerProcess) -> None:

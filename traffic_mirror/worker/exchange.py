@@ -27,6 +27,7 @@ from traffic_mirror.worker.upload import Feed
 
 _STREAM = 1
 _FRAME_HEAD = 9
+_GOAWAY = 7
 _NOT_MODIFIED = 304
 _LARGEST_FRAME = 16384  # we announce no other
 _MOST_UNSENT = 1024 * 1024  # what a destination may make us answer without reading it
@@ -83,6 +84,8 @@ class Exchange(asyncio.Protocol):
         self._received += data
         try:
             while not self._answer.over and (frame := self._next_frame()):
+                if frame[3] == _GOAWAY:
+                    self._flush()  # with it h2 forgets what is not sent yet, such as that settings were seen
                 for event in self._h2.receive_data(frame):
                     self._note(event)
         except OutOfBounds as error:
