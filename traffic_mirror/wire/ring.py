@@ -14,7 +14,7 @@ from collections import deque
 
 from traffic_mirror.wire.codec import WireError
 
-SIZE = 64 * 1024 * 1024
+SIZE = 32 * 1024 * 1024
 RING_FD = "TRAFFIC_MIRROR_RING_FD"
 """The environment variable that tells a worker which of its files the ring is."""
 
