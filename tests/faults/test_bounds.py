@@ -133,15 +133,14 @@ def test_what_waits_between_proxy_and_worker_is_bounded(on: Stage) -> None:
     """A worker that reads nothing: the proxy holds 64 MiB for it, drops the rest, and says `edge_full`."""
     worker, proxy_pid = on.proxy.worker, on.proxy.process.pid
     body = b"x" * (4 << 20)
-    assert visit(on.proxy.port, "/nobody-mirrors-this", 30, body) == [200] * 30
-    before = memory_mib(proxy_pid)  # with what mitmproxy itself holds of so much traffic
+    before = memory_mib(proxy_pid)
     os.kill(worker, 19)
     try:
         assert visit(on.proxy.port, "/mute", 30, body) == [200] * 30
         held = memory_mib(proxy_pid) - before
     finally:
         os.kill(worker, 18)
-    assert held < 96
+    assert held < 64 + 120  # mitmproxy itself may still have all thirty
     wait_until(lambda: sum(on.ended("mute", "mute").values()) >= 13)
     ended = on.ended("mute", "mute")
     assert 12 <= ended[("dropped", "edge_full")] <= 16
