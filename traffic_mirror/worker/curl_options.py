@@ -13,7 +13,8 @@ from traffic_mirror.spec.url import parse_url
 
 Option = tuple[int, object]
 
-_READ_AT_ONCE = 128 * 1024  # bytes of an answer; with libcurl's 16 KiB a large one takes a third more time
+# Bytes of an answer: with libcurl's 16 KiB a large one takes longer, from 128 KiB on malloc keeps more memory.
+_READ_AT_ONCE = 64 * 1024
 _WS, _WSS = 1 << 30, 1 << 31  # CURLPROTO_WS and CURLPROTO_WSS, which pycurl does not name
 # For a copy that HTTP/2 can't carry, though TLS might agree on it. It has a connection of its own: on one
 # that is used again, copies that want HTTP/2 would go by HTTP/1.1 too.
