@@ -13,7 +13,7 @@ from traffic_mirror.spec.url import parse_url
 
 Option = tuple[int, object]
 
-# Bytes of an answer: with libcurl's 16 KiB a large one takes longer, from 128 KiB on malloc keeps more memory.
+# Bytes of an answer: with libcurl's 16 KiB a large one takes longer, from 128 KiB on malloc keeps memory.
 _READ_AT_ONCE = 64 * 1024
 _WS, _WSS = 1 << 30, 1 << 31  # CURLPROTO_WS and CURLPROTO_WSS, which pycurl does not name
 # For a copy that HTTP/2 can't carry, though TLS might agree on it. It has a connection of its own: on one
