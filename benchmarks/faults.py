@@ -9,7 +9,7 @@ from benchmarks.bench import Bench
 from benchmarks.proxy import Setup, mirror
 from benchmarks.report import Figure, Part, Target
 from benchmarks.rounds import ratios, spread_of
-from benchmarks.servers import Server, expired, free_ports, unruly
+from benchmarks.servers import LEAST, Server, expired, free_ports, unruly
 from benchmarks.specs import mirror_to
 from benchmarks.subjects import Samples, column, measure_all, mitmdump
 from benchmarks.throughput import told
@@ -48,7 +48,10 @@ def _specs(bench: Bench, sink: Server) -> Iterator[dict[str, str]]:
     What misbehaves stands for another machine, so it gets what processor time those on this one leave.
     """
     rest = bench.cores.rest
-    with unruly(bench.folder("unruly"), rest) as ports, expired(bench.folder("expired"), rest) as tls:
+    with (
+        unruly(bench.folder("unruly"), rest, niceness=LEAST) as ports,
+        expired(bench.folder("expired"), rest) as tls,
+    ):
         (closed,) = free_ports(1)
         yield {
             WELL: mirror_to(f"http://127.0.0.1:{sink.port}"),

@@ -105,8 +105,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def wait_until_at_rest(pid: int) -> None:
-    """Waits until a process does nothing any more. Raises BenchError where it does for longer than others may
-    wait."""
+    """Waits until a process does nothing any more. Raises BenchError where that takes too long."""
     before = [cpu_seconds(pid)]
 
     def at_rest() -> bool:

@@ -18,7 +18,8 @@ from benchmarks.unruly import WAYS
 
 SMALL = b"ok"
 
-_LEAST = 19
+LEAST = 19
+"""The niceness of what gives way to all other processes."""
 
 _REQUESTS = re.compile(r"\n\s*(\d+)\s+(\d+)\s+(\d+)\s")
 
@@ -115,13 +116,13 @@ def silent(directory: Path, cores: CoreSet) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def unruly(directory: Path, cores: CoreSet) -> Iterator[dict[str, int]]:
-    """Servers that misbehave, each in one way: the port of each. They give way to all other processes."""
+def unruly(directory: Path, cores: CoreSet, *, niceness: int = 0) -> Iterator[dict[str, int]]:
+    """Servers that misbehave, each in one way: the port of each."""
     directory.mkdir(parents=True, exist_ok=True)
     ports = free_ports(len(WAYS))
     command = [sys.executable, "-m", "benchmarks.unruly", *map(str, ports)]
     with running(command, directory / "unruly.log", cores) as process:
-        os.setpriority(os.PRIO_PROCESS, process.pid, _LEAST)
+        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
         wait_until_listens(process, ports[-1])
         yield dict(zip(WAYS, ports, strict=True))
 

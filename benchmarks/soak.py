@@ -22,7 +22,7 @@ from benchmarks.cores import Cores, plan_cores
 from benchmarks.load import Load, run_wrk
 from benchmarks.processes import BenchError, find_program
 from benchmarks.proxy import Proxy, Usage, mirror, started, usage_of
-from benchmarks.servers import Server, free_ports, nginx, unruly
+from benchmarks.servers import LEAST, Server, free_ports, nginx, unruly
 
 BODY = b'{"ok": true, "name": "soak", "padding": "' + b"x" * 1500 + b'"}'
 EVERY = 10.0  # seconds between two looks
@@ -105,7 +105,7 @@ class Soak:
         with (
             nginx(directory / "origin", rest, **json_body) as origin,  # type: ignore[arg-type]
             nginx(directory / "good", rest, **json_body) as good,  # type: ignore[arg-type]
-            unruly(directory, rest) as ports,
+            unruly(directory, rest, niceness=LEAST) as ports,
         ):
             (dead,) = free_ports(1)
             each = [

@@ -26,9 +26,7 @@ class _Server(asyncio.Protocol):
     """
 
     def __init__(
-        self,
-        way: Callable[[asyncio.Transport], None],
-        again: Callable[[asyncio.Transport], None],
+        self, way: Callable[[asyncio.Transport], None], again: Callable[[asyncio.Transport], None]
     ) -> None:
         self._way = way
         self._again = again
@@ -127,8 +125,6 @@ WAYS: dict[str, Callable[[asyncio.Transport], None]] = {
     "fails": _fail,
     "is-silent": _hold_still,
 }
-
-
 _AGAIN = {"never-ends": _pour}
 
 

@@ -53,6 +53,13 @@ class Recorder:
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
+    def heads_without_markers(self) -> list[list[tuple[bytes, bytes]]]:
+        """Each request's head, but for what no two copies have alike."""
+        return [
+            [field for field in got.head if b"-id" not in field[0] and b"time" not in field[0]]
+            for got in self.requests
+        ]
+
     def the_only(self) -> Recorded:
         """The one request, once it is complete."""
         wait_until(lambda: any(got.complete for got in self.requests), 10, lambda: f"one: {self.requests}")

@@ -16,17 +16,15 @@ from tests.certificates import Authority
 from tests.protocols.recorder2 import recorder2
 from tests.protocols.recorder3 import Answer, Recorder3, Served, answering, recorder3
 from tests.protocols.test_http2_faults import GRPC
+from tests.protocols.test_trailers import ANNOUNCED, SUM, arrived, trailing
 from tests.proxies import proxy
 from tests.servers import refused_datagrams
 from tests.waiting import wait_until
-from tests.worker.driver import WorkerProcess, destination, request, spec_of, trusting
-from traffic_mirror.copies.request import FrozenRequest
+from tests.worker.driver import WorkerProcess, destination, spec_of, trusting
 from traffic_mirror.spec.model import Destination, Redact, Tls
 from traffic_mirror.wire.frames import Chunk, ChunkEnd, Shown
 from traffic_mirror.worker.http3 import headers_frame
 
-SUM = ((b"x-sum", b"5"),)
-ANNOUNCED = ((b"trailer", b"x-sum"),)
 MIB = 1024 * 1024
 
 
@@ -44,24 +42,11 @@ def to(recorder: Recorder3, authority: Authority, **more: object) -> Destination
     return destination(recorder.url, **{**fields, **more})  # type: ignore[arg-type]
 
 
-def trailing(**more: object) -> FrozenRequest:
-    """A request of an HTTP/2 client, with trailers."""
-    fields = {"method": b"POST", "headers": ANNOUNCED, "trailers": SUM, "http_version": "HTTP/2.0"}
-    return request(**{**fields, **more})  # type: ignore[arg-type]
-
-
 def deliver(worker: WorkerProcess, to: Destination, body: bytes = b"hello") -> Shown:
     """Sends one copy with trailers; what became of it."""
     worker.set_up(spec_of(to), inspect=True)
     worker.mirror(trailing(), body)
     return worker.wait_for(Shown, timeout=30)[0]
-
-
-def arrived(recorder: Recorder3, body: bytes = b"hello") -> None:
-    got = recorder.the_only()
-    assert got.body == body
-    assert got.trailers == list(SUM)
-    assert dict(got.headers)[b"trailer"] == b"x-sum"
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", os.urandom(4 * MIB)], ids=["none", "small", "large"])
@@ -94,10 +79,7 @@ def test_the_head_is_what_libcurl_sends(worker: WorkerProcess, authority: Author
         for trailers in ((), SUM):
             worker.mirror(trailing(headers=headers, trailers=trailers), b"hello")
             worker.wait_for_endings(1 if not trailers else 2)
-        one, other = (
-            [field for field in got.head if b"-id" not in field[0] and b"time" not in field[0]]
-            for got in recorder.requests
-        )
+        one, other = recorder.heads_without_markers()
         assert one == other
 
 

@@ -57,16 +57,13 @@ class Child(asyncio.SubprocessProtocol):
     `receive` takes its frames; a `WireError` of its own, or bytes that are no frame, end the process.
     """
 
-    def __init__(
-        self, throttle: Throttle, receive: Callable[[ToEdge, bytes], None], *, shares: bool = True
-    ) -> None:
+    def __init__(self, throttle: Throttle, receive: Callable[[ToEdge, bytes], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended = asyncio.Event()
         self.heard = self._loop.time()
         self.farewell = "it could not be started"
         self._throttle = throttle
         self._receive = receive
-        self._shares = shares
         self._decoder: Decoder[ToEdge] = Decoder(ToEdge, max_head=MAX_HEAD, max_body=MAX_BODY)
         self._log = WorkerLog(self._loop.time)
         self._broken = False
@@ -75,12 +72,16 @@ class Child(asyncio.SubprocessProtocol):
         self.ring: RingWriter | None = None
         """The memory that is shared with the process, where there is any."""
 
-    async def start(self, command: Sequence[str], env: Mapping[str, str]) -> asyncio.WriteTransport:
+    async def start(
+        self, command: Sequence[str], env: Mapping[str, str], *, shares: bool = True
+    ) -> asyncio.WriteTransport:
         """Starts the process; returns where frames go. Raises OSError where it can't be started.
+
+        With `shares`, and where the system has such, there is a `ring` in memory for large bodies.
 
         Its stdin is a socket where the system has them: bytes cross it at half a pipe's cost.
         """
-        if self._shares:
+        if shares:
             with contextlib.suppress(OSError):
                 self.ring = RingWriter()
         if os.name != "posix":

@@ -157,10 +157,10 @@ class Link:
 
     async def _run_one(self, *, shares: bool) -> None:
         """One worker's whole life; with memory of ours where it `shares`."""
-        process = self._process = Child(self._outbox, self._receive, shares=shares)
+        process = self._process = Child(self._outbox, self._receive)
         setup = self._owner.make_setup()
         try:
-            stdin = await process.start(self._command, _environment())
+            stdin = await process.start(self._command, _environment(), shares=shares)
         except OSError as error:
             logger.error("mirror: the worker can't be started: %s", error)
         else:

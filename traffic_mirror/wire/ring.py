@@ -37,16 +37,14 @@ class RingWriter:
 
     def reserve(self, size: int) -> int | None:
         """Where `size` bytes may be written; None while there is no room for them in one piece."""
-        if not self._lent:
-            at = 0
-        else:
+        at, end = 0, self._size
+        if self._lent:
             first, last = self._lent[0].start, self._lent[-1].stop
-            at, end = (last, self._size) if last > first else (last, first)
-            if at + size > end and last > first:
+            wrapped = last <= first
+            at, end = last, first if wrapped else self._size
+            if at + size > end and not wrapped:
                 at, end = 0, first
-            if at + size > end:
-                return None
-        if at + size > self._size:
+        if at + size > end:
             return None
         self._lent.append(range(at, at + size))
         self.used += size

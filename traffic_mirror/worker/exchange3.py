@@ -17,7 +17,7 @@ from traffic_mirror.worker.http3 import (
 )
 from traffic_mirror.worker.messages import Answer, OutOfBounds, Over, head_of, in_lower_case
 from traffic_mirror.worker.places import Unconnected
-from traffic_mirror.worker.quic import Line
+from traffic_mirror.worker.quic import HTTP3_ERROR, Line
 from traffic_mirror.worker.sender import Sent
 from traffic_mirror.worker.upload import Feed
 
@@ -25,7 +25,6 @@ _STREAM, _CONTROL = 0, 2
 _PIECE = 64 * 1024
 # aioquic takes whatever it is given, and sends it all in one turn of the loop where congestion allows.
 _MOST_UNACKNOWLEDGED = 256 * 1024
-_HTTP3_ERROR = 95  # CURLE_HTTP3
 
 
 class Exchange3:
@@ -83,7 +82,7 @@ class Exchange3:
             case StreamDataReceived(stream_id=0):
                 self._note_data(event.data, ended=event.end_stream)
             case StreamReset(stream_id=0):
-                self._end(_HTTP3_ERROR, f"the destination reset the stream: error {event.error_code:#x}")
+                self._end(HTTP3_ERROR, f"the destination reset the stream: error {event.error_code:#x}")
             case StopSendingReceived(stream_id=0):  # its answer may still come (RFC 9114, section 4.1)
                 self._all_sent = True
 
@@ -103,7 +102,7 @@ class Exchange3:
         except OutOfBounds as error:
             self._end(error.code, str(error))
         except ValueError as error:
-            self._end(_HTTP3_ERROR, f"not HTTP/3 as it should be: {error}")
+            self._end(HTTP3_ERROR, f"not HTTP/3 as it should be: {error}")
 
     def _lose(self, why: Unconnected) -> None:
         if why.code == pycurl.E_GOT_NOTHING and self._answer.status:

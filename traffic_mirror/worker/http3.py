@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pylsqpack
 
-from traffic_mirror.worker.messages import MOST_OF_HEADS
+from traffic_mirror.worker.messages import MOST_OF_HEADS, status_of
 
 # RFC 9114, sections 6.2.1 and 7.2.
 _CONTROL_STREAM = b"\x00"
@@ -16,7 +15,6 @@ _DATA, _HEADERS, _SETTINGS = 0x0, 0x1, 0x4
 _MAX_FIELD_SECTION_SIZE = 0x6
 # PRIORITY to CONTINUATION are HTTP/2's; the others that are here are not a request stream's.
 _MISPLACED = frozenset((0x2, 0x3, _SETTINGS, 0x5, 0x6, 0x7, 0x8, 0x9, 0xD))
-_STATUS = re.compile(rb"[1-9][0-9][0-9]")
 
 FieldList = list[tuple[bytes, bytes]]
 
@@ -139,9 +137,7 @@ class Reader:
         if self._has_final:
             self._has_trailers = True
             return Trailers(fields)
-        if not fields or fields[0][0] != b":status" or not _STATUS.fullmatch(fields[0][1]):
-            raise ValueError("found a head without a status")
-        final = fields[0][1][:1] != b"1"
+        final = status_of(fields)[:1] != b"1"
         if final:
             self._has_final = True
             self._note_length(fields)

@@ -15,7 +15,8 @@ from traffic_mirror.worker.upload import declared_size
 
 MOST_OF_HEADS = 300 * 1024
 """Bytes of an answer's header fields: libcurl's MAX_HTTP_RESP_HEADER_SIZE."""
-_TOO_LARGE = 100  # CURLE_TOO_LARGE
+TOO_LARGE = 100
+"""What libcurl calls more of them: CURLE_TOO_LARGE."""
 _STATUS = re.compile(rb"[1-9][0-9][0-9]")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _NOT_IN_VALUES = re.compile(rb"[\0-\x08\n-\x1f\x7f]")
@@ -72,12 +73,10 @@ class Answer:
 
     def note_head(self, fields: Sequence[tuple[bytes, bytes]], *, final: bool) -> None:
         """A head, its `:status` first. Raises ValueError for one that has none, as `note_fields` does."""
-        (name, status), *others = fields
-        if name != b":status" or not _STATUS.fullmatch(status):
-            raise ValueError("found a head without a status")
+        status = status_of(fields)
         self._sent.first_byte = self._sent.first_byte or self._loop.time() - self._began
         self._sent.lines.append(b"%b %b \r\n" % (self._version.removesuffix(".0").encode(), status))
-        self.note_fields(others)
+        self.note_fields(fields[1:])
         self._sent.lines.append(b"\r\n")
         if final:
             self._sent.status = int(status)
@@ -86,7 +85,7 @@ class Answer:
         """A head's fields, or trailers. Raises ValueError for those that no answer may have."""
         self._head_bytes += sum(len(name) + len(value) + len(b": \r\n") for name, value in fields)
         if self._head_bytes > MOST_OF_HEADS:
-            raise OutOfBounds(_TOO_LARGE, f"found more than {MOST_OF_HEADS} bytes of header fields")
+            raise OutOfBounds(TOO_LARGE, f"found more than {MOST_OF_HEADS} bytes of header fields")
         self._sent.lines += [b"%b: %b\r\n" % field for field in sound_fields(fields)]
 
     def note_data(self, data: bytes) -> None:
@@ -134,6 +133,13 @@ def head_of(copy: Copy) -> list[tuple[bytes, bytes]]:
         (b":path", copy.target),
         *in_lower_case(copy.headers),
     ]
+
+
+def status_of(head: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The status that an answer's head begins with. Raises ValueError for one that does not."""
+    if not head or head[0][0] != b":status" or not _STATUS.fullmatch(head[0][1]):
+        raise ValueError("found a head without a status")
+    return head[0][1]
 
 
 def sound_fields(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

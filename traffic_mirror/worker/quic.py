@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.worker.places import Address, Place, Unconnected
+from traffic_mirror.worker.tls import server_name
 from traffic_mirror.worker.vouching import Trust
 
 logging.getLogger("quic").disabled = True  # aioquic's words on what a destination does are no news of ours
@@ -36,7 +37,7 @@ _IDLE = 60.0  # seconds without a sign of life
 _BETWEEN_SIGNS = 5.0  # so that a client's pause does not end the connection
 # Bytes that aioquic holds, or keeps room for, until what precedes them comes.
 _MOST_MISSING = 16 * 1024 * 1024
-_HTTP3_ERROR = 95  # CURLE_HTTP3
+HTTP3_ERROR = 95  # CURLE_HTTP3
 _QUIC_CONNECT_ERROR = 96  # CURLE_QUIC_CONNECT_ERROR
 _LARGEST_ALERT = 0xFF
 
@@ -166,7 +167,7 @@ class Line(asyncio.DatagramProtocol):
         if self.quic.ended is not None:
             self._lose(self._why(self.quic.ended))
         elif self.quic.received - self._delivered > _MOST_MISSING:
-            self._lose(Unconnected(_HTTP3_ERROR, "the destination leaves out what precedes its data"))
+            self._lose(Unconnected(HTTP3_ERROR, "the destination leaves out what precedes its data"))
 
     def _note(self, event: QuicEvent) -> None:
         if isinstance(event, StreamDataReceived):
@@ -234,7 +235,7 @@ class Line(asyncio.DatagramProtocol):
         return transport
 
     def _broken(self, error: Exception) -> Unconnected:
-        code = _HTTP3_ERROR if self.secured.done() else pycurl.E_SSL_CONNECT_ERROR
+        code = HTTP3_ERROR if self.secured.done() else pycurl.E_SSL_CONNECT_ERROR
         return Unconnected(code, f"not QUIC as it should be: {type(error).__name__}: {error}")
 
     def _why(self, ended: ConnectionTerminated) -> Unconnected:
@@ -249,7 +250,7 @@ class Line(asyncio.DatagramProtocol):
             return Unconnected(pycurl.E_OPERATION_TIMEDOUT, "the destination no longer says anything")
         if ended.error_code in (_NO_ERROR, QuicErrorCode.NO_ERROR):
             return Unconnected(pycurl.E_GOT_NOTHING, "the connection closed")
-        return Unconnected(_HTTP3_ERROR, f"the destination went away: {said}")
+        return Unconnected(HTTP3_ERROR, f"the destination went away: {said}")
 
 
 class Dialler:
@@ -257,7 +258,7 @@ class Dialler:
 
     def __init__(self, destination: Destination) -> None:
         tls = destination.tls
-        name = (tls.server_name or destination.hostname).strip("[]")
+        name = server_name(destination)
         self._trust = Trust(tls, name)
         self._configuration = QuicConfiguration(
             alpn_protocols=[_HTTP3],

@@ -8,7 +8,7 @@ from typing import IO
 
 import certifi
 
-from traffic_mirror.spec.model import Tls
+from traffic_mirror.spec.model import Destination, Tls
 
 
 def client_context(tls: Tls, protocols: list[str]) -> ssl.SSLContext:
@@ -29,6 +29,11 @@ def client_context(tls: Tls, protocols: list[str]) -> ssl.SSLContext:
         _show(context, tls.cert, tls.key or tls.cert)
     context.set_alpn_protocols(protocols)
     return context
+
+
+def server_name(destination: Destination) -> str:
+    """What a destination is asked for by name, and its certificate has to be for."""
+    return (destination.tls.server_name or destination.hostname).strip("[]")
 
 
 def _show(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:

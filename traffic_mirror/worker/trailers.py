@@ -25,8 +25,8 @@ from traffic_mirror.worker.grpc import is_call
 from traffic_mirror.worker.head_bounds import fits_http2
 from traffic_mirror.worker.places import Place, Unconnected
 from traffic_mirror.worker.sender import Done, Sender, Sent, Transfer
-from traffic_mirror.worker.tls import client_context
-from traffic_mirror.worker.tunnel import SECONDS_TO_PART, NoWayError, TlsProxy
+from traffic_mirror.worker.tls import client_context, server_name
+from traffic_mirror.worker.tunnel import SECONDS_TO_PART, TlsProxy
 from traffic_mirror.worker.upload import Feed
 
 if TYPE_CHECKING:
@@ -220,8 +220,8 @@ class TrailerSender:
                 exchange = await self._secured(journey, local_port)
         except TimeoutError:
             self._fail(journey, pycurl.E_OPERATION_TIMEDOUT, "SSL connection timeout")
-        except NoWayError as error:
-            self._fail(journey, error.code, str(error))
+        except Unconnected as error:
+            self._fail(journey, error.code, str(error), error.os_error)
         except ssl.SSLCertVerificationError as error:
             problem = f"SSL certificate problem: {error.verify_message}"
             self._fail(journey, pycurl.E_PEER_FAILED_VERIFICATION, problem)
@@ -279,7 +279,7 @@ class TrailerSender:
         exchange = Exchange(
             journey.copy, journey.feed, journey.keep, to.max_response, journey.began, journey.done
         )
-        name = (to.tls.server_name or to.hostname).strip("[]")
+        name = server_name(to)
         if self._proxy is not None:
             try:
                 await self._proxy.lead(connected, exchange, self._context, name)

@@ -12,20 +12,12 @@ import pycurl
 from traffic_mirror.spec.model import Destination, Tls
 from traffic_mirror.spec.url import parse_url
 from traffic_mirror.worker.curl_options import connect_target
+from traffic_mirror.worker.messages import MOST_OF_HEADS, TOO_LARGE
+from traffic_mirror.worker.places import Unconnected
 from traffic_mirror.worker.tls import client_context
 
 SECONDS_TO_PART = 1.0  # how long the other end may take to close TLS
-_MOST_OF_HEAD = 300 * 1024  # libcurl's MAX_HTTP_RESP_HEADER_SIZE
-_TOO_LARGE = 100  # CURLE_TOO_LARGE
 _HEAD_TOO_LARGE = 431  # what h11 would answer a client
-
-
-class NoWayError(Exception):
-    """The proxy opened none; `code` is libcurl's for it."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class TlsProxy:
@@ -45,7 +37,7 @@ class TlsProxy:
         """Leads `inside` to the destination, on a socket that is connected to the proxy; with a `context` by
         TLS to `name`.
 
-        Raises NoWayError, OSError or ValueError, and then `inside` may have been told of a connection's end.
+        Raises Unconnected, OSError or ValueError, and then `inside` may have been told of a connection's end.
         """
         if self._context is None:
             self._context = client_context(Tls(), ["http/1.1"])
@@ -76,7 +68,7 @@ class TlsProxy:
         self, way: _Way, inside: asyncio.Protocol, context: ssl.SSLContext, name: str, early: bytes
     ) -> None:
         if early:
-            raise NoWayError(pycurl.E_SSL_CONNECT_ERROR, "the destination spoke before TLS did")
+            raise Unconnected(pycurl.E_SSL_CONNECT_ERROR, "the destination spoke before TLS did")
         transport = await asyncio.get_running_loop().start_tls(
             way,
             inside,
@@ -103,7 +95,7 @@ class _Opening(asyncio.Protocol):
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.answered.add_done_callback(_know)  # who waited may have gone
         self._request = request
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_OF_HEAD)
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_OF_HEADS)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -141,7 +133,7 @@ class _Opening(asyncio.Protocol):
 
     def _fail(self, code: int, message: str) -> None:
         if not self.answered.done():
-            self.answered.set_exception(NoWayError(code, message))
+            self.answered.set_exception(Unconnected(code, message))
 
 
 class _Way(asyncio.Transport):
@@ -204,5 +196,5 @@ def _know(answered: asyncio.Future[bytes]) -> None:
 def _wrong(error: h11.RemoteProtocolError) -> tuple[int, str]:
     """What libcurl calls an answer that is none."""
     if error.error_status_hint == _HEAD_TOO_LARGE:
-        return _TOO_LARGE, f"Too large response headers: more than {_MOST_OF_HEAD} bytes"
+        return TOO_LARGE, f"Too large response headers: more than {MOST_OF_HEADS} bytes"
     return pycurl.E_FTP_WEIRD_SERVER_REPLY, "Invalid response header"
